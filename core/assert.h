@@ -19,11 +19,11 @@ class AssertionFailure : public std::logic_error {
 }  // namespace lockstep
 
 // Stops the node if `condition`, which must hold whatever the input, does not.
-#define CORE_ASSERT(condition)                                        \
-  do {                                                                \
-    if (!(condition)) [[unlikely]] {                                  \
-      ::lockstep::FailAssertion(#condition, __FILE__, __LINE__);      \
-    }                                                                 \
+#define CORE_ASSERT(condition)                                   \
+  do {                                                           \
+    if (!(condition)) [[unlikely]] {                             \
+      ::lockstep::FailAssertion(#condition, __FILE__, __LINE__); \
+    }                                                            \
   } while (false)
 
 #endif  // LOCKSTEP_CORE_ASSERT_H_

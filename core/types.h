@@ -20,15 +20,16 @@ struct Ordinal {
   friend constexpr auto operator<=>(Ordinal, Ordinal) = default;
 };
 
-using ClusterId = Ordinal<struct ClusterIdTag>;        // 0 is "no cluster"
-using NodeId = Ordinal<struct NodeIdTag>;              // 0 is "no node"
-using Term = Ordinal<struct TermTag>;                  // 0 before the first election
-using Index = Ordinal<struct IndexTag>;                // log position; the first entry is 1
-using Revision = Ordinal<struct RevisionTag>;          // of the data; 1 before the first write, as in etcd
-using SessionId = Ordinal<struct SessionIdTag>;        // 0 is "no session"
-using WriteId = Ordinal<struct WriteIdTag>;            // of one node's writes to log.db; the first is 1
-using CheckpointId = Ordinal<struct CheckpointIdTag>;  // of one node's writes to state.db; the first is 1
-using RequestId = Ordinal<struct RequestIdTag>;        // given by the driver, unique while a node runs
+using ClusterId = Ordinal<struct ClusterIdTag>;  // 0 is "no cluster"
+using NodeId = Ordinal<struct NodeIdTag>;        // 0 is "no node"
+using Term = Ordinal<struct TermTag>;            // 0 before the first election
+using Index = Ordinal<struct IndexTag>;          // log position; the first entry is 1
+using Revision = Ordinal<struct RevisionTag>;  // of the data; 1 before the first write, as in etcd
+using SessionId = Ordinal<struct SessionIdTag>;  // 0 is "no session"
+using WriteId = Ordinal<struct WriteIdTag>;      // of one node's writes to log.db; the first is 1
+using CheckpointId =
+    Ordinal<struct CheckpointIdTag>;             // of one node's writes to state.db; the first is 1
+using RequestId = Ordinal<struct RequestIdTag>;  // given by the driver, unique while a node runs
 
 // A span of time in nanoseconds.
 struct Duration {

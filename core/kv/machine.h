@@ -1,0 +1,54 @@
+// The replicated state machine: applies the log's commands to keys and sessions, one at a time, in
+// log order. What it holds depends on the applied entries alone.
+
+#ifndef LOCKSTEP_CORE_KV_MACHINE_H_
+#define LOCKSTEP_CORE_KV_MACHINE_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/kv/sessions.h"
+#include "core/kv/store.h"
+#include "core/kv/types.h"
+#include "core/raft/message.h"
+
+namespace lockstep::kv {
+
+class Machine {
+ public:
+  // The state before the first entry.
+  Machine() = default;
+
+  // Resumes from a checkpoint or an installed snapshot. Nullopt if `image` contradicts itself: a
+  // row twice, a revision beyond the summary's, or a digest that its rows do not have.
+  static std::optional<Machine> FromImage(Image image);
+
+  // Applies one entry, ends the sessions whose time has come, and returns what its proposer is to
+  // be told (nullopt for a no-op). A command that cannot be decoded changes nothing and is answered
+  // with kUndecodable: identically on every replica.
+  // REQUIRES: entry.index follows summary().applied_index; term and time do not decrease.
+  std::optional<CommandResult> Apply(const raft::Entry& entry);
+
+  // The key as it stands; null if absent. The pointer holds until the next Apply().
+  const KeyValue* Find(const std::string& key) const;
+
+  Summary summary() const;
+
+  // What changed since the last TakeDelta() (or since construction), for a checkpoint. The caller
+  // must store it: the next delta builds on it.
+  Delta TakeDelta();
+
+  // The whole state, as FromImage() takes it. Costs time and memory in proportion to the data.
+  Image ToImage() const;
+
+  std::size_t key_count() const;
+  std::size_t session_count() const;
+
+ private:
+  // (implementation)
+};
+
+}  // namespace lockstep::kv
+
+#endif  // LOCKSTEP_CORE_KV_MACHINE_H_

@@ -1,0 +1,43 @@
+// What a Raft server is told once, at its start.
+
+#ifndef LOCKSTEP_CORE_RAFT_CONFIG_H_
+#define LOCKSTEP_CORE_RAFT_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/types.h"
+
+namespace lockstep::raft {
+
+struct Config {
+  ClusterId cluster;
+  NodeId id;
+  std::vector<NodeId> voters;  // `id` among them; the same on every node
+
+  // A follower campaigns after hearing nothing for a time drawn from [1, 2) times this (§3.4).
+  Duration election_timeout = Milliseconds(1000);
+  // The leader lets each peer hear from it this often. At most a third of the election timeout.
+  Duration heartbeat_interval = Milliseconds(100);
+  // An append or snapshot that is unanswered for so long counts as lost.
+  Duration retransmit_timeout = Milliseconds(500);
+  Duration snapshot_timeout = Milliseconds(30'000);
+
+  // Bounds of one AppendEntries (one entry is always allowed) and of those under way to one peer.
+  std::uint64_t append_entries_max = 256;
+  std::uint64_t append_bytes_max = 1 << 20;
+  std::uint64_t appends_in_flight_max = 64;
+  // The leader refuses proposals while so many bytes are appended but not committed.
+  std::uint64_t uncommitted_bytes_max = 64 << 20;
+
+  // Applied entries that stay in the log after a checkpoint, for followers that lag a little.
+  std::uint64_t entries_retained = 10'000;
+};
+
+// Empty if `config` can work, else what is wrong with it, in words.
+std::string Validate(const Config& config);
+
+}  // namespace lockstep::raft
+
+#endif  // LOCKSTEP_CORE_RAFT_CONFIG_H_
