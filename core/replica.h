@@ -24,6 +24,13 @@
 
 namespace lockstep {
 
+namespace kv {
+class Machine;
+}
+namespace raft {
+class Node;
+}
+
 // What requests may ask for. Checked before a command enters the log, so that nodes whose limits
 // differ still apply the same entries alike.
 struct Limits {
@@ -223,9 +230,9 @@ class Replica {
   Status GetStatus(Instant now) const;
 
   // The applied state. Valid until the next input.
-  const class kv::Machine& machine() const;
+  const kv::Machine& machine() const;
   // The consensus state, for invariants and oracles. Valid until the next input.
-  const class raft::Node& node() const;
+  const raft::Node& node() const;
 
  private:
   class Impl;
