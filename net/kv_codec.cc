@@ -1,0 +1,1 @@
+#include "net/kv_codec.h"

@@ -1,0 +1,1 @@
+#include "net/peer_transport.h"
