@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Counts test cases in what `meson test` left behind, and names those that failed.
+
+usage: count_tests.py BUILD_DIR [RC_PARAMS]
+
+Meson counts one per executable. This counts GoogleTest cases and TAP checks one by one, each script
+as one, and an executable that broke without naming a failed case as one failure. It prints each
+failure with the command that repeats it, then "cases: N passed, N failed, N skipped".
+Exit code: 0 all passed; 1 something failed; 2 there was nothing to count.
+"""
+
+import json
+import os
+import re
+import shlex
+import sys
+import xml.etree.ElementTree as ElementTree
+
+PROJECT = 'lockstep'
+
+
+def read_cases(junit_path):
+    """Cases by Meson's name of the test: {test: [(suite, case, verdict, text)]}."""
+    cases = {}
+    if not os.path.exists(junit_path):
+        return cases
+    for suite in ElementTree.parse(junit_path).getroot().iter('testsuite'):
+        words = suite.get('name', '').split('.', 2)
+        if len(words) < 2 or words[0] != PROJECT:
+            continue  # the suite of scripts that report only an exit code
+        for case in suite.iter('testcase'):
+            broken = case.find('failure')
+            if broken is None:
+                broken = case.find('error')
+            if broken is not None:
+                verdict, text = 'failed', broken.get('message') or broken.text or ''
+            elif case.find('skipped') is not None or case.get('status') == 'notrun':
+                verdict, text = 'skipped', ''
+            else:
+                verdict, text = 'passed', ''
+            suite_name = words[2] if len(words) == 3 else ''
+            cases.setdefault(words[1], []).append((suite_name, case.get('name'), verdict, text))
+    return cases
+
+
+def read_runs(json_path):
+    with open(json_path, encoding='utf-8', errors='replace') as lines:
+        return [json.loads(line) for line in lines]
+
+
+def main():
+    build_dir = os.path.relpath(sys.argv[1])
+    parameters = 'RC_PARAMS=' + shlex.quote(sys.argv[2]) + ' ' if len(sys.argv) > 2 else ''
+    logs = os.path.join(build_dir, 'meson-logs')
+    cases_of = read_cases(os.path.join(logs, 'testlog.junit.xml'))
+    with open(os.path.join(build_dir, 'meson-info', 'intro-tests.json'), encoding='utf-8') as tests:
+        protocols = {test['name']: test['protocol'] for test in json.load(tests)}
+    counts = {'passed': 0, 'failed': 0, 'skipped': 0}
+    failures = []
+    for run in read_runs(os.path.join(logs, 'testlog.json')):
+        name = run['name'].split(' / ')[-1]  # Meson puts the suite in front
+        program = os.path.relpath(run['command'][0])
+        rerun = f'meson test -C {build_dir} --no-rebuild --verbose {name}'
+        cases = cases_of.get(name, [])
+        for suite, case, verdict, text in cases:
+            counts[verdict] += 1
+            if verdict != 'failed':
+                continue
+            if suite:
+                # A parametrised case is known to GoogleTest as Suite.Case/Parameter.
+                filter_ = shlex.quote(f'--gtest_filter={suite}.{case}')
+                failures.append((f'{name}: {suite}.{case}', text, f'{program} {filter_}'))
+            else:
+                failures.append((f'{name}: {case}', text, rerun))
+        named = any(verdict == 'failed' for _, _, verdict, _ in cases)
+        if run['result'] not in ('OK', 'SKIP') and not named:
+            counts['failed'] += 1
+            why = 'did not finish in time' if run['result'] == 'TIMEOUT' else (
+                f"ended with {run.get('returncode')} without naming a failed case")
+            began = re.findall(r'^\[ RUN      \] (.*)$', run.get('stdout', ''), re.MULTILINE)
+            if began:
+                why += f', in {began[-1]}'
+            failures.append((f'{name}: {why}', run.get('stderr', '')[-600:], rerun))
+        elif not cases and protocols.get(name) != 'gtest':
+            counts['skipped' if run['result'] == 'SKIP' else 'passed'] += 1
+
+    if sum(counts.values()) == 0:
+        print('no test case ran')
+        return 2
+    if failures:
+        print('\nFailed, each with how to repeat it:')
+    for title, text, command in failures:
+        print(f'  {title}')
+        for line in text.strip().splitlines()[:6]:
+            print(f'      {line}')
+        print(f'    {parameters}{command}')
+    print('cases: {passed} passed, {failed} failed, {skipped} skipped'.format(**counts))
+    return 1 if counts['failed'] else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
