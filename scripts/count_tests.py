@@ -48,6 +48,17 @@ def read_runs(json_path):
         return [json.loads(line) for line in lines]
 
 
+def tap_details(output, check):
+    """The lines a TAP script wrote below a failed check."""
+    details, inside = [], False
+    for line in output.splitlines():
+        if line.startswith('#'):
+            details += [line[1:].strip()] if inside else []
+        else:
+            inside = line == f'not ok {check}'
+    return '\n'.join(details)
+
+
 def main():
     build_dir = os.path.relpath(sys.argv[1])
     parameters = 'RC_PARAMS=' + shlex.quote(sys.argv[2]) + ' ' if len(sys.argv) > 2 else ''
@@ -71,7 +82,7 @@ def main():
                 filter_ = shlex.quote(f'--gtest_filter={suite}.{case}')
                 failures.append((f'{name}: {suite}.{case}', text, f'{program} {filter_}'))
             else:
-                failures.append((f'{name}: {case}', text, rerun))
+                failures.append((f'{name}: {case}', tap_details(run.get('stdout', ''), case), rerun))
         named = any(verdict == 'failed' for _, _, verdict, _ in cases)
         if run['result'] not in ('OK', 'SKIP') and not named:
             counts['failed'] += 1
