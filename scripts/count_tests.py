@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts test cases in what `meson test` left behind, and names those that failed.
 
-usage: count_tests.py BUILD_DIR [RC_PARAMS]
+usage: count_tests.py BUILD_DIR [RC_PARAMS [LOGBASE]]
 
 Meson counts one per executable. This counts GoogleTest cases and TAP checks one by one, each script
 as one, and an executable that broke without naming a failed case as one failure. It prints each
@@ -48,6 +48,12 @@ def read_runs(json_path):
         return [json.loads(line) for line in lines]
 
 
+def shorten(word):
+    """A path below the current folder as people would type it; anything else as it is."""
+    here = os.getcwd() + os.sep
+    return word[len(here):] if word.startswith(here) else word
+
+
 def tap_details(output, check):
     """The lines a TAP script wrote below a failed check."""
     details, inside = [], False
@@ -60,18 +66,17 @@ def tap_details(output, check):
 
 
 def main():
-    build_dir = os.path.relpath(sys.argv[1])
+    build_dir = shorten(os.path.abspath(sys.argv[1]))
     parameters = 'RC_PARAMS=' + shlex.quote(sys.argv[2]) + ' ' if len(sys.argv) > 2 else ''
-    logs = os.path.join(build_dir, 'meson-logs')
-    cases_of = read_cases(os.path.join(logs, 'testlog.junit.xml'))
+    logbase = os.path.join(build_dir, 'meson-logs', sys.argv[3] if len(sys.argv) > 3 else 'testlog')
+    cases_of = read_cases(logbase + '.junit.xml')
     with open(os.path.join(build_dir, 'meson-info', 'intro-tests.json'), encoding='utf-8') as tests:
         protocols = {test['name']: test['protocol'] for test in json.load(tests)}
     counts = {'passed': 0, 'failed': 0, 'skipped': 0}
     failures = []
-    for run in read_runs(os.path.join(logs, 'testlog.json')):
+    for run in read_runs(logbase + '.json'):
         name = run['name'].split(' / ')[-1]  # Meson puts the suite in front
-        program = os.path.relpath(run['command'][0])
-        rerun = f'meson test -C {build_dir} --no-rebuild --verbose {name}'
+        command = shlex.join(shorten(word) for word in run['command'])
         cases = cases_of.get(name, [])
         for suite, case, verdict, text in cases:
             counts[verdict] += 1
@@ -80,9 +85,9 @@ def main():
             if suite:
                 # A parametrised case is known to GoogleTest as Suite.Case/Parameter.
                 filter_ = shlex.quote(f'--gtest_filter={suite}.{case}')
-                failures.append((f'{name}: {suite}.{case}', text, f'{program} {filter_}'))
+                failures.append((f'{name}: {suite}.{case}', text, f'{command} {filter_}'))
             else:
-                failures.append((f'{name}: {case}', tap_details(run.get('stdout', ''), case), rerun))
+                failures.append((f'{name}: {case}', tap_details(run.get('stdout', ''), case), command))
         named = any(verdict == 'failed' for _, _, verdict, _ in cases)
         if run['result'] not in ('OK', 'SKIP') and not named:
             counts['failed'] += 1
@@ -91,9 +96,12 @@ def main():
             began = re.findall(r'^\[ RUN      \] (.*)$', run.get('stdout', ''), re.MULTILINE)
             if began:
                 why += f', in {began[-1]}'
-            failures.append((f'{name}: {why}', run.get('stderr', '')[-600:], rerun))
+            failures.append((f'{name}: {why}', run.get('stderr', '')[-600:], command))
         elif not cases and protocols.get(name) != 'gtest':
             counts['skipped' if run['result'] == 'SKIP' else 'passed'] += 1
+        elif not cases and 'GTEST_FILTER' not in os.environ:
+            counts['failed'] += 1
+            failures.append((f'{name}: holds no test case', '', command))
 
     if sum(counts.values()) == 0:
         print('no test case ran')
