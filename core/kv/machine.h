@@ -4,9 +4,9 @@
 #ifndef LOCKSTEP_CORE_KV_MACHINE_H_
 #define LOCKSTEP_CORE_KV_MACHINE_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "core/kv/sessions.h"
 #include "core/kv/store.h"
@@ -20,19 +20,22 @@ class Machine {
   // The state before the first entry.
   Machine() = default;
 
-  // Resumes from a checkpoint or an installed snapshot. Nullopt if `image` contradicts itself: a
-  // row twice, a revision beyond the summary's, or a digest that its rows do not have.
-  static std::optional<Machine> FromImage(Image image);
+  // Resumes from a checkpoint or an installed snapshot; Image{} is the state before the first
+  // entry. Nullopt, with `error` (if given) naming the row and what is wrong with it, if `image`
+  // contradicts itself: a row twice, a revision beyond the summary's, or a digest that its rows do
+  // not have.
+  static std::optional<Machine> FromImage(Image image, std::string* error = nullptr);
 
-  // Applies one entry, ends the sessions whose time has come, and returns what its proposer is to
-  // be told (nullopt for a no-op). A command that cannot be decoded changes nothing and is answered
-  // with kUndecodable: identically on every replica.
+  // Ends the sessions whose time has come, applies one entry, and returns what its proposer is to
+  // be told (nullopt for a no-op). A command that cannot be decoded passes like a no-op and is
+  // answered with kUndecodable: identically on every replica.
   // REQUIRES: entry.index follows summary().applied_index; term and time do not decrease.
   std::optional<CommandResult> Apply(const raft::Entry& entry);
 
   // The key as it stands; null if absent. The pointer holds until the next Apply().
   const KeyValue* Find(const std::string& key) const;
 
+  // O(1): the digest is kept up to date by every change.
   Summary summary() const;
 
   // What changed since the last TakeDelta() (or since construction), for a checkpoint. The caller
@@ -42,11 +45,19 @@ class Machine {
   // The whole state, as FromImage() takes it. Costs time and memory in proportion to the data.
   Image ToImage() const;
 
-  std::size_t key_count() const;
-  std::size_t session_count() const;
+  std::size_t key_count() const { return store_.size(); }
+  std::size_t session_count() const { return sessions_.size(); }
 
  private:
-  // (implementation)
+  CommandResult Execute(const OpenSession& command);
+  CommandResult Execute(Transact command);
+
+  // Of the last entry applied.
+  Index applied_index_;
+  Term applied_term_;
+  ClusterTime time_;
+  Store store_;
+  Sessions sessions_;
 };
 
 }  // namespace lockstep::kv

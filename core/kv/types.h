@@ -21,7 +21,7 @@ struct KeyValue {
   std::string value;
   Revision create_revision;   // of the put that made the key (again, after a delete)
   Revision mod_revision;      // of the last put
-  std::uint64_t version = 0;  // puts since the key was made; 1 for a new key
+  std::uint64_t version = 0;  // puts since the key was made, that one included
 
   friend bool operator==(const KeyValue&, const KeyValue&) = default;
 };
@@ -116,13 +116,14 @@ struct SessionOpened {
   friend bool operator==(const SessionOpened&, const SessionOpened&) = default;
 };
 
-// Commands that are certain not to have had an effect.
+// Commands that are certain not to have had an effect. This is said of one entry of the log: a
+// client that sent its command more than once must remember that another copy may have had one.
 enum class CommandError : std::uint8_t {
   kUnknownSession = 1,     // expired, or never opened
   kAcknowledged,           // the client had said that it knows the reply to this sequence
-  kTooManyUnacknowledged,  // the session holds as many replies as it may
-  kTooManySessions,
-  kUndecodable,  // an entry that this version cannot read
+  kTooManyUnacknowledged,  // the session holds as many replies as it may; worth trying later
+  kTooManySessions,        // worth trying later
+  kUndecodable,            // an entry that this version cannot read
 };
 
 using CommandResult = std::variant<TransactionResult, SessionOpened, CommandError>;
@@ -134,22 +135,24 @@ struct SessionRow {
   Duration time_to_live;
   ClusterTime last_used;
   std::uint64_t acknowledged = 0;
-  std::map<std::uint64_t, CommandResult> replies;  // by sequence, all above `acknowledged`
+  std::map<std::uint64_t, TransactionResult> replies;  // by sequence, all above `acknowledged`
   friend bool operator==(const SessionRow&, const SessionRow&) = default;
 };
 
-// Everything that is one number, once per state.
+// Everything that is one number, once per state. As constructed: of the state before the first
+// entry.
 struct Summary {
   Index applied_index;
   Term applied_term;
   ClusterTime time;  // of the last entry applied
-  Revision revision;
+  Revision revision = {1};
   std::uint64_t digest = 0;  // of the whole state, equal on replicas with equal applied_index
   friend bool operator==(const Summary&, const Summary&) = default;
 };
 
-// A row's identity: the revision of the put that wrote it, and which operation of that revision's
-// transaction it was. Later writes have later identities, so that checkpoints append (design §4).
+// A row's identity: the revision of the put that wrote it, and which change of that revision's
+// transaction it was, counted from 0 (reads and deletes of absent keys change nothing). Later
+// writes have later identities, so that checkpoints append (design §4).
 struct RowId {
   Revision revision;
   std::uint32_t sub = 0;
