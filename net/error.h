@@ -43,9 +43,9 @@ struct Error {
   // This request certainly had, and will have, no effect. An earlier one with the same session and
   // sequence may have had.
   bool certain = false;
-  NodeId leader;               // of kNotLeader, 0 if not known
-  std::string leader_address;  // where clients reach it, empty if not known
-  std::string text;            // for people
+  NodeId leader = {};               // of kNotLeader, 0 if not known
+  std::string leader_address = {};  // where clients reach it, empty if not known
+  std::string text = {};            // for people
 
   friend bool operator==(const Error&, const Error&) = default;
 };
