@@ -1,0 +1,226 @@
+// Raft consensus (Ongaro 2014: chapter 3, pre-vote §9.6, leader stickiness §4.2.3, check-quorum
+// §6.2, ReadIndex §6.4, snapshots chapter 5) as a pure state machine.
+//
+// A Node never sends, writes, sleeps, logs or reads a clock. Inputs enter through the functions
+// below, each with the node's local time; everything it wants done leaves through TakeEffects().
+// Equal seeds and equal inputs give equal effects. One thread owns a Node.
+
+#ifndef LOCKSTEP_CORE_RAFT_NODE_H_
+#define LOCKSTEP_CORE_RAFT_NODE_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/raft/config.h"
+#include "core/raft/durability.h"
+#include "core/raft/event.h"
+#include "core/raft/log.h"
+#include "core/raft/message.h"
+#include "core/raft/progress.h"
+#include "core/raft/reads.h"
+#include "core/random.h"
+#include "core/types.h"
+
+namespace lockstep::raft {
+
+// State that the owner keeps for the node beside the log: what a snapshot or checkpoint holds.
+struct AppliedState {
+  LogPosition position;
+  ClusterTime time;
+};
+
+// A snapshot that came from the leader. Nothing is known of its bytes yet.
+struct ReceivedSnapshot {
+  NodeId from;
+  LogPosition last_included;
+  Bytes data;
+};
+
+// What the owner must do; see lockstep::Effects, of which this is the part that concerns Raft.
+struct NodeEffects {
+  std::optional<Write> write;
+  std::vector<Message> messages;
+  std::vector<ReadyReads> ready_reads;
+  std::vector<RequestId> refused_reads;  // this node leads no more
+  std::vector<NodeId> snapshots_wanted;
+  // To install, then SnapshotInstalled(); or not to, then SnapshotRejected(). Until one of them is
+  // called the node takes no entries and does not campaign.
+  std::optional<ReceivedSnapshot> received_snapshot;
+  std::vector<Event> events;
+  Instant deadline = Instant::Never();
+};
+
+enum class ProposalRefusal : std::uint8_t { kNotLeader = 1, kTooMuchUncommitted };
+
+class Node {
+ public:
+  // Resumes from what earlier writes made durable. `applied` is the state that the owner durably
+  // holds: the log may lack any entry up to it. Nullopt, with `error`, if the two cannot be of
+  // one node. `random` only jitters election timeouts.
+  // REQUIRES: Validate(config) is empty.
+  static std::optional<Node> Start(const Config& config, DurableState durable, AppliedState applied,
+                                   Random random, Instant now, std::string* error);
+
+  // Lets time pass. Calls with an earlier `now` than before change nothing.
+  void Advance(Instant now);
+
+  // Handles one message. Stale, repeated and reordered ones are normal input, and so are those of
+  // strangers. REQUIRES: what net/codec checks of a message's own parts holds.
+  void Receive(const Message& message, Instant now);
+
+  // The write with this id, and every one before it, survives a crash from now on.
+  void Persisted(WriteId id, Instant now);
+
+  // Appends `payload` if this node leads and has room, else changes nothing. The command takes
+  // effect once the entry at the returned position is applied; it certainly does not if that index
+  // is applied with another term; its fate is unknown if a snapshot passes the index first.
+  [[nodiscard]] std::variant<LogPosition, ProposalRefusal> Propose(Bytes payload, Instant now);
+
+  // Asks for a linearizable read, to be answered by ready_reads or refused_reads. False if this
+  // node does not lead: then nothing is changed.
+  [[nodiscard]] bool Read(RequestId request, Instant now);
+
+  // The owner's durable state is now the received snapshot, up to `applied`.
+  void SnapshotInstalled(AppliedState applied, Instant now);
+  void SnapshotRejected(const std::string& why, Instant now);
+
+  // Answers snapshots_wanted. A snapshot that nobody waits for is dropped.
+  void SnapshotRead(NodeId peer, LogPosition last_included, Bytes data, Instant now);
+
+  // The owner's durable state covers `index`: forgets entries that are no longer needed, keeping
+  // the last entries_retained before it. REQUIRES: index <= appliable_index().
+  void CheckpointCovers(Index index);
+
+  // Moves out all work produced since the last call.
+  [[nodiscard]] NodeEffects TakeEffects();
+
+  // Entries up to this one are committed and durable here: safe to apply, in order.
+  Index appliable_index() const;
+
+  const Config& config() const { return config_; }
+  const Log& log() const { return log_; }
+  Role role() const;
+  Term current_term() const { return hard_state_.current_term; }
+  NodeId voted_for() const { return hard_state_.voted_for; }
+  Index commit_index() const { return commit_index_; }
+  Index durable_index() const { return durability_.index(); }
+  // Of the current term; 0 if not known.
+  NodeId leader() const;
+  bool installing() const { return installing_.has_value(); }
+  // Null unless this node leads and `peer` is another voter.
+  const Progress* progress(NodeId peer) const;
+  // Of the entry committed last while leading, from append to commit.
+  std::optional<Duration> commit_time() const { return commit_time_; }
+
+ private:
+  struct Follower {
+    NodeId leader;            // 0 if not known
+    Instant last_contact;     // with `leader`, if known
+    Index matched;            // of this term: our log equals the leader's up to here
+    Index acknowledged;       // the highest match told to the leader
+    std::uint64_t round = 0;  // the leader's latest that we saw
+  };
+  struct PreCandidate {
+    std::set<NodeId> granted;
+  };
+  struct Candidate {
+    std::set<NodeId> granted;
+  };
+  struct Leader {
+    std::map<NodeId, Progress> peers;
+    Index first_own_index;  // of the no-op of this term
+    std::uint64_t round = 0;
+    Instant next_heartbeat;
+    Reads reads;
+    Instant since;  // elected
+    ClusterTime time_at_election;
+    std::deque<std::pair<Index, Instant>> appended;  // not committed yet, and when they came
+    std::uint64_t uncommitted_bytes = 0;
+  };
+
+  Node(const Config& config, const DurableState& durable, AppliedState applied, Random random,
+       Instant now);
+
+  // Receive() after the comparison of terms.
+  void Handle(NodeId from, const RequestVote& request, Term term);
+  void Handle(NodeId from, const RequestVoteReply& reply, Term term);
+  void Handle(NodeId from, const AppendEntries& request, Term term);
+  void Handle(NodeId from, const AppendEntriesReply& reply, Term term);
+  void Handle(NodeId from, const InstallSnapshot& request, Term term);
+  void Handle(NodeId from, const InstallSnapshotReply& reply, Term term);
+
+  void RejectStale(const Message& message);
+  bool ListensToLeader() const;  // heard of one within the minimum election timeout
+  bool IsUpToDate(LogPosition last_log) const;
+  bool IsVoter(NodeId node) const;
+
+  void SetHardState(HardState state);
+  void BecomeFollower(Term term, NodeId leader, const std::string& why);
+  Follower& FollowLeader(NodeId leader);
+  void BecomePreCandidate();
+  void BecomeCandidate();
+  void BecomeLeader();
+  void CountVotes();
+  void RestartElectionTimer();
+  void StepDownUnlessQuorumHeard();
+
+  Index Append(const std::vector<Entry>& entries, LogPosition previous);
+  void AppendOwn(EntryKind kind, Bytes payload);
+  void TruncateFrom(Index index);
+  void Match(Follower& follower, Index matched, Index leader_commit);
+  void Acknowledge(Follower& follower);
+  void CommitTo(Index index);
+  void AdvanceLeaderCommit();
+
+  void HeartbeatAll();
+  void ConfirmReads();
+  void Replicate(NodeId peer, Progress& progress);
+  void HandleLostMessages();
+
+  ClusterTime StampTime() const;
+  Instant QuorumContact() const;
+  Message MakeMessage(NodeId to, Term term, Body body) const;
+  void SendNow(NodeId to, Term term, Body body);
+  void SendWhenDurable(NodeId to, Body body);
+  void ReleaseHeld();
+  bool HardStateIsDurable() const { return hard_state_write_ <= durability_.persisted(); }
+  void Emit(Event event) { effects_.events.push_back(std::move(event)); }
+  Instant NextDeadline() const;
+
+  Config config_;
+  Random random_;
+  Instant now_;
+
+  HardState hard_state_;
+  Log log_;
+  Durability durability_;
+  Index commit_index_;
+  std::variant<Follower, PreCandidate, Candidate, Leader> role_;
+  Instant election_deadline_ = Instant::Never();
+  std::optional<LogPosition> installing_;
+
+  WriteId last_write_;        // handed out
+  WriteId hard_state_write_;  // makes hard_state_ durable; perhaps not handed out yet
+  Write pending_;             // to be handed out next, if has_pending_
+  bool has_pending_ = false;
+
+  struct Held {
+    WriteId until;
+    Message message;
+  };
+  std::deque<Held> held_;
+
+  std::optional<Duration> commit_time_;
+  NodeEffects effects_;
+};
+
+}  // namespace lockstep::raft
+
+#endif  // LOCKSTEP_CORE_RAFT_NODE_H_

@@ -1,0 +1,189 @@
+#include "tests/core/raft_cluster.h"
+
+#include <algorithm>
+
+#include "core/assert.h"
+
+namespace lockstep::raft {
+
+void Store(const Write& write, DurableState& disk) {
+  if (write.hard_state) {
+    disk.hard_state = *write.hard_state;
+  }
+  if (write.reset_to) {
+    disk.base = *write.reset_to;
+    disk.entries.clear();
+  }
+  if (!write.entries.empty()) {
+    const Index first = write.entries.front().index;
+    while (!disk.entries.empty() && disk.entries.back().index >= first) {
+      disk.entries.pop_back();
+    }
+    disk.entries.insert(disk.entries.end(), write.entries.begin(), write.entries.end());
+  }
+  if (write.compact_to) {
+    const auto kept = std::find_if(disk.entries.begin(), disk.entries.end(), [&](const Entry& e) {
+      return e.index > write.compact_to->index;
+    });
+    disk.entries.erase(disk.entries.begin(), kept);
+    disk.base = *write.compact_to;
+  }
+}
+
+std::vector<Entry> Entries(std::uint64_t first, const std::vector<std::uint64_t>& terms) {
+  std::vector<Entry> entries;
+  for (const std::uint64_t term : terms) {
+    entries.push_back({.index = {first + entries.size()},
+                       .term = {term},
+                       .time = {},
+                       .kind = EntryKind::kCommand,
+                       .payload = Bytes("of term " + std::to_string(term))});
+  }
+  return entries;
+}
+
+std::vector<std::uint64_t> Terms(const Log& log) {
+  std::vector<std::uint64_t> terms;
+  for (Index index = log.first_index(); index <= log.last_index(); index = index.Next()) {
+    terms.push_back(log.At(index).term.value);
+  }
+  return terms;
+}
+
+RaftCluster::RaftCluster(std::size_t size, std::function<void(Config&)> adjust) {
+  Config config;
+  config.cluster = {1};
+  for (std::uint64_t id = 1; id <= size; ++id) {
+    config.voters.push_back({id});
+  }
+  for (std::uint64_t id = 1; id <= size; ++id) {
+    config.id = {id};
+    Member& member = members_[{id}];
+    member.config = config;
+    if (adjust) {
+      adjust(member.config);
+    }
+    Restart(id);
+  }
+}
+
+void RaftCluster::Collect(std::uint64_t id) { Collect(members_.at(NodeId{id})); }
+
+void RaftCluster::Collect(Member& member) {
+  NodeEffects effects = member.node->TakeEffects();
+  CheckState(View(*member.node));
+  if (effects.write) {
+    member.volatile_writes.push_back(*effects.write);
+  }
+  for (Message& message : effects.messages) {
+    sent_.push_back(message);
+    network_.push_back(std::move(message));
+  }
+  member.ready.insert(member.ready.end(), effects.ready_reads.begin(), effects.ready_reads.end());
+  member.refused.insert(member.refused.end(), effects.refused_reads.begin(),
+                        effects.refused_reads.end());
+  member.events.insert(member.events.end(), effects.events.begin(), effects.events.end());
+  member.snapshots_wanted.insert(member.snapshots_wanted.end(), effects.snapshots_wanted.begin(),
+                                 effects.snapshots_wanted.end());
+  if (effects.received_snapshot) {
+    member.received_snapshot = std::move(effects.received_snapshot);
+  }
+  member.deadline = effects.deadline;
+  if (member.at_once && !member.volatile_writes.empty()) {
+    Persist(member.config.id.value);
+  }
+}
+
+void RaftCluster::Persist(std::uint64_t id) {
+  Member& member = members_.at(NodeId{id});
+  while (!member.volatile_writes.empty()) {
+    const Write write = std::move(member.volatile_writes.front());
+    member.volatile_writes.pop_front();
+    Store(write, member.disk);
+    member.node->Persisted(write.id, now_);
+  }
+  Collect(member);
+}
+
+void RaftCluster::Stop(std::uint64_t id) {
+  Member& member = members_.at(NodeId{id});
+  member.node.reset();
+  member.volatile_writes.clear();
+}
+
+void RaftCluster::Restart(std::uint64_t id) {
+  Member& member = members_.at(NodeId{id});
+  Stop(id);
+  std::string error;
+  member.node = Node::Start(member.config, member.disk, {.position = member.disk.base, .time = {}},
+                            Random(id * 1000 + ++member.starts), now_, &error);
+  CORE_ASSERT(member.node.has_value());
+  Collect(member);
+}
+
+void RaftCluster::Deliver() {
+  while (!network_.empty()) {
+    const Message message = std::move(network_.front());
+    network_.pop_front();
+    const auto to = members_.find(message.to);
+    const bool lost = isolated_.count(message.from) != 0 || isolated_.count(message.to) != 0 ||
+                      (lose_ && lose_(message)) || to == members_.end() || !to->second.node;
+    if (lost) {
+      continue;
+    }
+    const View before(*to->second.node);
+    to->second.node->Receive(message, now_);
+    CheckStep(before, View(*to->second.node));
+    Collect(to->second);
+  }
+}
+
+void RaftCluster::Run(Duration duration) {
+  const Instant end = now_ + duration;
+  Deliver();
+  while (now_ < end) {
+    now_ = std::min(now_ + Milliseconds(10), end);
+    for (auto& [id, member] : members_) {
+      if (member.node && member.deadline <= now_) {
+        member.node->Advance(now_);
+        Collect(member);
+      }
+    }
+    Deliver();
+  }
+}
+
+void RaftCluster::Elect(std::uint64_t id) {
+  Member& member = members_.at(NodeId{id});
+  for (int tries = 0; tries < 3 && member.node->role() != Role::kLeader; ++tries) {
+    // The others stop listening to an older leader; none of them has a chance to campaign.
+    now_ = now_ + member.config.election_timeout * 2;
+    member.node->Advance(now_);
+    Collect(member);
+    Deliver();
+  }
+  CORE_ASSERT(member.node->role() == Role::kLeader);
+}
+
+std::uint64_t RaftCluster::Leader() {
+  std::uint64_t leader = 0;
+  Term term;
+  for (auto& [id, member] : members_) {
+    if (member.node && member.node->role() == Role::kLeader && member.node->current_term() > term) {
+      leader = id.value;
+      term = member.node->current_term();
+    }
+  }
+  return leader;
+}
+
+std::optional<LogPosition> RaftCluster::Propose(std::uint64_t id, const std::string& command) {
+  auto proposed = node(id).Propose(Bytes(command), now_);
+  Collect(id);
+  if (const auto* position = std::get_if<LogPosition>(&proposed)) {
+    return *position;
+  }
+  return std::nullopt;
+}
+
+}  // namespace lockstep::raft
