@@ -18,8 +18,10 @@
 
 #include "core/kv/types.h"
 #include "core/raft/config.h"
+#include "core/raft/event.h"
 #include "core/raft/message.h"
 #include "core/random.h"
+#include "core/request_limits.h"
 #include "core/types.h"
 
 namespace lockstep {
@@ -30,16 +32,6 @@ class Machine;
 namespace raft {
 class Node;
 }
-
-// What requests may ask for. Checked before a command enters the log, so that nodes whose limits
-// differ still apply the same entries alike.
-struct Limits {
-  std::uint64_t key_bytes_max = 4096;
-  std::uint64_t value_bytes_max = 1 << 20;
-  std::uint64_t transaction_operations_max = 128;  // conditions, then and otherwise: each
-  std::uint64_t request_bytes_max = 3 << 19;       // 1.5 MiB, as etcd's default
-  std::uint64_t pending_requests_max = 10'000;     // accepted and not answered
-};
 
 struct ReplicaConfig {
   raft::Config raft;
@@ -54,11 +46,6 @@ struct ReplicaConfig {
 struct StoredState {
   raft::DurableState log;
   kv::Image image;
-};
-
-// Linearizable: all keys as of one moment between the request and its reply (ReadIndex, §6.4).
-struct Read {
-  std::vector<std::string> keys;  // at least one
 };
 
 struct Request {
@@ -111,30 +98,8 @@ struct Checkpoint {
   kv::Delta delta;
 };
 
-enum class Role : std::uint8_t { kFollower = 1, kPreCandidate, kCandidate, kLeader };
-
-// What happened in the cluster as this node saw it, for logs, metrics and probes.
-struct Event {
-  enum class Kind : std::uint8_t {
-    kBecameFollower = 1,  // peer: the leader, if known
-    kBecamePreCandidate,
-    kBecameCandidate,
-    kBecameLeader,
-    kSteppedDown,        // a leader that follows now; text: why
-    kLeaderChanged,      // peer: the leader of this term, now known
-    kTruncatedLog,       // index: the first entry that was removed
-    kCompactedLog,       // index: the last entry that was removed
-    kSnapshotSent,       // peer, index
-    kSnapshotInstalled,  // index
-    kSnapshotRejected,   // peer; text: why
-    kCheckpointStored,   // index
-  };
-  Kind kind;
-  Term term;
-  NodeId peer;
-  Index index;
-  std::string text;
-};
+using raft::Event;
+using raft::Role;
 
 // What the driver must do. The fields may be carried out in any order and in parallel, except that
 // writes are carried out in the order of their ids, and so are checkpoints and installations, which

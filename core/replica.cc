@@ -1,0 +1,423 @@
+#include "core/replica.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/assert.h"
+#include "core/kv/codec.h"
+#include "core/kv/machine.h"
+#include "core/raft/node.h"
+
+namespace lockstep {
+
+class Replica::Impl {
+ public:
+  Impl(const ReplicaConfig& config, raft::Node node, kv::Machine machine)
+      : config_(config),
+        node_(std::move(node)),
+        machine_(std::move(machine)),
+        checkpoint_index_(applied()) {}
+
+  void Advance(Instant now) {
+    node_.Advance(now);
+    ExpireRequests(now);
+    Proceed();
+  }
+
+  void Receive(const raft::Message& message, Instant now) {
+    node_.Receive(message, now);
+    Proceed();
+  }
+
+  void Submit(Request request, Instant now) {
+    CORE_ASSERT(pending_.count(request.id) == 0);
+    const std::string problem =
+        std::visit([&](const auto& body) { return Check(body, config_.limits); }, request.body);
+    if (!problem.empty()) {
+      Refuse(request.id, RefusalKind::kInvalid, problem);
+    } else if (pending_.size() >= config_.limits.pending_requests_max) {
+      Refuse(request.id, RefusalKind::kOverloaded,
+             "too many requests wait; pending_requests_max is " +
+                 std::to_string(config_.limits.pending_requests_max));
+    } else if (now >= request.deadline) {
+      Refuse(request.id, RefusalKind::kOverloaded, "the deadline passed before the request began");
+    } else if (auto* read = std::get_if<Read>(&request.body)) {
+      SubmitRead(request, std::move(*read), now);
+    } else if (const auto* open = std::get_if<kv::OpenSession>(&request.body)) {
+      Propose(request, *open, now);
+    } else {
+      Propose(request, std::get<kv::Transact>(std::move(request.body)), now);
+    }
+    Proceed();
+  }
+
+  void Persisted(WriteId id, Instant now) {
+    node_.Persisted(id, now);
+    Proceed();
+  }
+
+  void CheckpointStored(CheckpointId id, Instant now) {
+    if (!checkpoint_ || checkpoint_->id != id) {
+      return;
+    }
+    checkpoint_index_ = checkpoint_->index;
+    checkpoint_.reset();
+    effects_.events.push_back({.kind = Event::Kind::kCheckpointStored,
+                               .term = node_.current_term(),
+                               .peer = {},
+                               .index = checkpoint_index_,
+                               .text = {}});
+    node_.Advance(now);
+    node_.CheckpointCovers(checkpoint_index_);
+    Proceed();
+  }
+
+  void SnapshotInstalled(CheckpointId id, Instant now) {
+    if (!installation_ || installation_->id != id) {
+      return;
+    }
+    machine_ = std::move(installation_->machine);
+    installation_.reset();
+    checkpoint_.reset();
+    checkpoint_index_ = applied();
+    entries_since_checkpoint_ = 0;
+    bytes_since_checkpoint_ = 0;
+    const kv::Summary summary = machine_.summary();
+    node_.SnapshotInstalled(
+        {.position = {summary.applied_index, summary.applied_term}, .time = summary.time}, now);
+    // The entries that these requests wait for will never be seen one by one.
+    while (!waiters_.empty() && waiters_.begin()->first <= applied()) {
+      Refuse(waiters_.begin()->second.request, RefusalKind::kUnknown,
+             "a snapshot took the place of the entry");
+    }
+    Proceed();
+  }
+
+  void SnapshotRead(NodeId peer, Snapshot snapshot, Instant now) {
+    node_.SnapshotRead(peer, snapshot.last_included, std::move(snapshot.data), now);
+    Proceed();
+  }
+
+  void RequestCheckpoint(Instant now) {
+    checkpoint_requested_ = true;
+    node_.Advance(now);
+    Proceed();
+  }
+
+  Effects TakeEffects() {
+    raft::NodeEffects from_node = node_.TakeEffects();
+    for (const RequestId request : from_node.refused_reads) {
+      if (pending_.count(request) != 0) {  // else its deadline has passed
+        RefuseNotLeader(request);
+      }
+    }
+    for (const raft::ReadyReads& ready : from_node.ready_reads) {
+      for (const RequestId request : ready.requests) {
+        confirmed_reads_.emplace(ready.read_index, request);
+      }
+    }
+    AnswerReads();
+    if (from_node.received_snapshot) {
+      Install(*std::move(from_node.received_snapshot));
+    }
+    Effects effects = std::exchange(effects_, {});
+    effects.write = std::move(from_node.write);
+    effects.messages = std::move(from_node.messages);
+    effects.snapshots_wanted = std::move(from_node.snapshots_wanted);
+    effects.events.insert(effects.events.end(), std::make_move_iterator(from_node.events.begin()),
+                          std::make_move_iterator(from_node.events.end()));
+    effects.deadline = from_node.deadline;
+    if (!deadlines_.empty()) {
+      effects.deadline = std::min(effects.deadline, deadlines_.begin()->first);
+    }
+    return effects;
+  }
+
+  Status GetStatus(Instant now) const;
+
+  const kv::Machine& machine() const { return machine_; }
+  const raft::Node& node() const { return node_; }
+
+ private:
+  // A request that was accepted and not answered.
+  struct Pending {
+    Instant deadline;
+    std::optional<raft::LogPosition> position;  // of its entry, if it is a write
+    Read read;                                  // if it is a read
+  };
+  struct Waiter {
+    Term term;
+    RequestId request;
+  };
+  struct CheckpointUnderWay {
+    CheckpointId id;
+    Index index;
+  };
+  struct InstallationUnderWay {
+    CheckpointId id;
+    kv::Machine machine;
+  };
+
+  Index applied() const { return machine_.summary().applied_index; }
+
+  void Proceed() {
+    Apply();
+    AnswerReads();
+    StartCheckpoint();
+  }
+
+  // ---- Requests
+
+  void Accept(const Request& request, Pending pending) {
+    if (pending.deadline != Instant::Never()) {
+      deadlines_.emplace(pending.deadline, request.id);
+    }
+    pending_.emplace(request.id, std::move(pending));
+  }
+
+  void Propose(const Request& request, const kv::Command& command, Instant now) {
+    if (node_.role() != Role::kLeader) {
+      RefuseNotLeader(request.id);
+      return;
+    }
+    auto proposed = node_.Propose(Bytes(kv::EncodeCommand(command)), now);
+    if (const auto* refusal = std::get_if<raft::ProposalRefusal>(&proposed)) {
+      if (*refusal == raft::ProposalRefusal::kNotLeader) {
+        RefuseNotLeader(request.id);
+      } else {
+        Refuse(request.id, RefusalKind::kOverloaded,
+               "too much is written and not committed; uncommitted_bytes_max is " +
+                   std::to_string(config_.raft.uncommitted_bytes_max));
+      }
+      return;
+    }
+    const auto position = std::get<raft::LogPosition>(proposed);
+    waiters_.emplace(position.index, Waiter{position.term, request.id});
+    Accept(request, {.deadline = request.deadline, .position = position, .read = {}});
+  }
+
+  void SubmitRead(const Request& request, Read read, Instant now) {
+    if (!node_.Read(request.id, now)) {
+      RefuseNotLeader(request.id);
+      return;
+    }
+    Accept(request,
+           {.deadline = request.deadline, .position = std::nullopt, .read = std::move(read)});
+  }
+
+  // Answers a request, whether it was accepted or not, and forgets it.
+  void Answer(RequestId id, decltype(Reply::result) result) {
+    if (const auto found = pending_.find(id); found != pending_.end()) {
+      deadlines_.erase({found->second.deadline, id});
+      if (found->second.position) {
+        const auto [begin, end] = waiters_.equal_range(found->second.position->index);
+        waiters_.erase(std::find_if(
+            begin, end, [&](const auto& waiter) { return waiter.second.request == id; }));
+      }
+      pending_.erase(found);
+    }
+    effects_.replies.push_back({.id = id, .result = std::move(result)});
+  }
+
+  void Refuse(RequestId id, RefusalKind kind, std::string text) {
+    Answer(id, Refusal{.kind = kind, .leader = {}, .text = std::move(text)});
+  }
+
+  void RefuseNotLeader(RequestId id) {
+    Answer(id, Refusal{.kind = RefusalKind::kNotLeader,
+                       .leader = node_.leader(),
+                       .text = "this node is not the leader"});
+  }
+
+  void ExpireRequests(Instant now) {
+    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+      Refuse(deadlines_.begin()->second, RefusalKind::kUnknown, "the deadline passed");
+    }
+  }
+
+  // ---- The log applied
+
+  void Apply() {
+    while (applied() < node_.appliable_index()) {
+      const raft::Entry& entry = node_.log().At(applied().Next());
+      ++entries_since_checkpoint_;
+      bytes_since_checkpoint_ += entry.payload.size();
+      const std::optional<kv::CommandResult> result = machine_.Apply(entry);
+      while (!waiters_.empty() && waiters_.begin()->first <= entry.index) {
+        const Waiter waiter = waiters_.begin()->second;
+        if (waiter.term != entry.term) {
+          Refuse(waiter.request, RefusalKind::kDropped,
+                 "another leader's entry took the place of this one");
+        } else {
+          CORE_ASSERT(result.has_value());
+          Answer(waiter.request, *result);
+        }
+      }
+    }
+  }
+
+  void AnswerReads() {
+    while (!confirmed_reads_.empty() && confirmed_reads_.begin()->first <= applied()) {
+      const RequestId id = confirmed_reads_.begin()->second;
+      confirmed_reads_.erase(confirmed_reads_.begin());
+      const auto found = pending_.find(id);
+      if (found == pending_.end()) {
+        continue;  // its deadline has passed
+      }
+      ReadResult result{.revision = machine_.summary().revision, .keys = {}};
+      for (const std::string& key : found->second.read.keys) {
+        const kv::KeyValue* key_value = machine_.Find(key);
+        result.keys.push_back(key_value == nullptr ? std::nullopt : std::optional(*key_value));
+      }
+      Answer(id, std::move(result));
+    }
+  }
+
+  // ---- state.db
+
+  void StartCheckpoint() {
+    const bool due = entries_since_checkpoint_ >= config_.checkpoint_entries ||
+                     bytes_since_checkpoint_ >= config_.checkpoint_bytes ||
+                     (checkpoint_requested_ && entries_since_checkpoint_ > 0);
+    if (!due || checkpoint_ || installation_) {
+      return;
+    }
+    last_checkpoint_id_ = last_checkpoint_id_.Next();
+    checkpoint_ = CheckpointUnderWay{last_checkpoint_id_, applied()};
+    effects_.checkpoint = Checkpoint{.id = last_checkpoint_id_, .delta = machine_.TakeDelta()};
+    entries_since_checkpoint_ = 0;
+    bytes_since_checkpoint_ = 0;
+    checkpoint_requested_ = false;
+  }
+
+  void Install(raft::ReceivedSnapshot received) {
+    std::optional<kv::Image> image = kv::DecodeImage(received.data.view());
+    if (!image) {
+      node_.SnapshotRejected("the snapshot is damaged", {});
+      return;
+    }
+    if (raft::LogPosition{image->summary.applied_index, image->summary.applied_term} !=
+        received.last_included) {
+      node_.SnapshotRejected("the snapshot is not of the position that it was sent for", {});
+      return;
+    }
+    auto shared = std::make_shared<const kv::Image>(*std::move(image));
+    std::string problem;
+    std::optional<kv::Machine> machine = kv::Machine::FromImage(*shared, &problem);
+    if (!machine) {
+      node_.SnapshotRejected(problem, {});
+      return;
+    }
+    last_checkpoint_id_ = last_checkpoint_id_.Next();
+    installation_ = InstallationUnderWay{last_checkpoint_id_, *std::move(machine)};
+    effects_.installation = Installation{.id = last_checkpoint_id_, .image = std::move(shared)};
+  }
+
+  ReplicaConfig config_;
+  raft::Node node_;
+  kv::Machine machine_;
+
+  std::map<RequestId, Pending> pending_;
+  std::set<std::pair<Instant, RequestId>> deadlines_;
+  std::multimap<Index, Waiter> waiters_;             // writes, by the index of their entries
+  std::multimap<Index, RequestId> confirmed_reads_;  // by the index that must be applied first
+
+  Index checkpoint_index_;  // what state.db durably holds
+  CheckpointId last_checkpoint_id_;
+  std::optional<CheckpointUnderWay> checkpoint_;
+  std::optional<InstallationUnderWay> installation_;
+  std::uint64_t entries_since_checkpoint_ = 0;
+  std::uint64_t bytes_since_checkpoint_ = 0;
+  bool checkpoint_requested_ = false;
+
+  Effects effects_;
+};
+
+Status Replica::Impl::GetStatus(Instant now) const {
+  Status status{.cluster = config_.raft.cluster,
+                .id = config_.raft.id,
+                .role = node_.role(),
+                .term = node_.current_term(),
+                .leader = node_.leader(),
+                .first_index = node_.log().first_index(),
+                .last_index = node_.log().last_index(),
+                .durable_index = node_.durable_index(),
+                .commit_index = node_.commit_index(),
+                .checkpoint_index = checkpoint_index_,
+                .summary = machine_.summary(),
+                .keys = machine_.key_count(),
+                .sessions = machine_.session_count(),
+                .pending_requests = pending_.size(),
+                .log_bytes = node_.log().bytes(),
+                .commit_time = node_.commit_time(),
+                .peers = {}};
+  for (const NodeId voter : config_.raft.voters) {
+    const raft::Progress* progress = node_.progress(voter);
+    if (progress == nullptr) {
+      continue;
+    }
+    PeerStatus peer{.id = voter,
+                    .match_index = progress->match_index(),
+                    .next_index = progress->next_index(),
+                    .state = {},
+                    .in_flight = progress->in_flight(),
+                    .since_contact = std::nullopt,
+                    .replication_time = progress->replication_time()};
+    switch (progress->state()) {
+      case raft::Progress::State::kProbe:
+        peer.state = "probe";
+        break;
+      case raft::Progress::State::kReplicate:
+        peer.state = "replicate";
+        break;
+      case raft::Progress::State::kSnapshot:
+        peer.state = "snapshot";
+        break;
+    }
+    if (progress->ever_heard()) {
+      peer.since_contact = now - progress->last_contact();
+    }
+    status.peers.push_back(std::move(peer));
+  }
+  return status;
+}
+
+std::optional<Replica> Replica::Start(const ReplicaConfig& config, StoredState stored,
+                                      Random random, Instant now, std::string* error) {
+  const kv::Summary summary = stored.image.summary;
+  std::optional<kv::Machine> machine = kv::Machine::FromImage(std::move(stored.image), error);
+  if (!machine) {
+    return std::nullopt;
+  }
+  std::optional<raft::Node> node = raft::Node::Start(
+      config.raft, std::move(stored.log),
+      {.position = {summary.applied_index, summary.applied_term}, .time = summary.time}, random,
+      now, error);
+  if (!node) {
+    return std::nullopt;
+  }
+  return Replica(std::make_unique<Impl>(config, *std::move(node), *std::move(machine)));
+}
+
+Replica::Replica(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Replica::Replica(Replica&&) noexcept = default;
+Replica& Replica::operator=(Replica&&) noexcept = default;
+Replica::~Replica() = default;
+
+void Replica::Advance(Instant now) { impl_->Advance(now); }
+void Replica::Receive(const raft::Message& message, Instant now) { impl_->Receive(message, now); }
+void Replica::Submit(Request request, Instant now) { impl_->Submit(std::move(request), now); }
+void Replica::Persisted(WriteId id, Instant now) { impl_->Persisted(id, now); }
+void Replica::CheckpointStored(CheckpointId id, Instant now) { impl_->CheckpointStored(id, now); }
+void Replica::SnapshotInstalled(CheckpointId id, Instant now) { impl_->SnapshotInstalled(id, now); }
+void Replica::SnapshotRead(NodeId peer, Snapshot snapshot, Instant now) {
+  impl_->SnapshotRead(peer, std::move(snapshot), now);
+}
+void Replica::RequestCheckpoint(Instant now) { impl_->RequestCheckpoint(now); }
+Effects Replica::TakeEffects() { return impl_->TakeEffects(); }
+Status Replica::GetStatus(Instant now) const { return impl_->GetStatus(now); }
+const kv::Machine& Replica::machine() const { return impl_->machine(); }
+const raft::Node& Replica::node() const { return impl_->node(); }
+
+}  // namespace lockstep
