@@ -1,0 +1,149 @@
+// One group of connected keys, compiled for the search: operations as conditions on and changes of
+// a state that is one number.
+
+#ifndef LOCKSTEP_SIM_ORACLES_LINEARIZABILITY_PROBLEM_H_
+#define LOCKSTEP_SIM_ORACLES_LINEARIZABILITY_PROBLEM_H_
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "sim/history.h"
+#include "sim/oracles/linearizability_rows.h"
+#include "sim/oracles/linearizability_values.h"
+
+namespace lockstep::sim::history {
+
+// Which keys belong together, and the operations on them that claim something, in their order.
+struct KeyGroup {
+  std::vector<std::string_view> keys;  // in the order of their first use
+  std::vector<std::size_t> operations;
+};
+
+// REQUIRES: the history is valid. Operations on no key (empty transactions) are in no group.
+std::vector<KeyGroup> GroupKeys(const History& history);
+
+// The operations of one group. Operations are named by their position here, in the order of their
+// calls. Unknown ones that could not help any other are left out.
+class Problem {
+ public:
+  using Op = std::uint32_t;
+  using State = std::uint32_t;
+  using Turn = std::uint32_t;  // the first demand that must be met after something happened
+  using Sort = std::uint32_t;  // operations of one sort do the same
+
+  struct Entry {
+    std::size_t position = 0;  // in History::operations
+    std::int64_t called_at = 0;
+    std::int64_t returned_at = 0;
+    bool required = false;  // outcome kOk
+    bool looks_only = false;
+    Sort sort = 0;
+    Turn callable = 0;  // can take effect from this turn on
+    // A required one: its demand's turn. An unknown one: it helps nobody after this turn.
+    Turn last = 0;
+    std::uint32_t forms_begin = 0;
+    std::uint32_t forms_end = 0;
+  };
+
+  // `history` and `group` must outlive the problem.
+  Problem(const History& history, const KeyGroup& group);
+
+  const std::vector<Entry>& operations() const { return operations_; }
+  // The required operations in the order of their returns: at turn t, demands()[t] is the next one
+  // that must have taken effect before anything called later can.
+  const std::vector<Op>& demands() const { return demands_; }
+  std::size_t sorts() const { return sort_ids_.size(); }
+
+  State InitialState();
+  // Whether the operation can take effect in this state; if so sets `next` to the state after it.
+  bool Apply(Op op, State state, State* next);
+  // A condition on the value of one key.
+  using Slot = std::uint32_t;  // a key of the group
+  struct Guard {
+    Slot slot;
+    KeyValues::Id value;
+    bool equal;
+    friend bool operator==(const Guard&, const Guard&) = default;
+  };
+  // The conditions of `op` that `state` does not meet and that other operations must bring about
+  // before it can take effect. Nothing if no operation can.
+  std::optional<std::vector<Guard>> Missing(Op op, State state) const;
+  // Whether the operation may make the condition true, where it can take effect.
+  bool MayBring(Op op, const Guard& guard) const;
+
+ private:
+  struct Change {
+    Slot slot;
+    std::uint32_t operand;  // a KeyValues::Id, or a KeyValues::Piece
+    bool append;
+  };
+  // What an operation does where all guards hold, and one of `any` (if it is not empty). An
+  // operation has one form, or two of which at most one applies (a cond_txn of unknown outcome).
+  struct Form {
+    std::vector<Guard> guards;
+    std::vector<Guard> any;
+    std::vector<Change> changes;
+    bool possible = true;  // false: contradicts itself
+  };
+  // The same, flat, for the search.
+  struct Span {
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+  };
+  struct FlatForm {
+    Span guards;
+    Span any;
+    Span changes;
+    bool possible = true;
+  };
+  struct Written;
+
+  Slot SlotOf(std::string_view key) const;
+  void ChooseKinds(const History& history, const KeyGroup& group);
+  KeyValues::Id Id(Slot slot, const ValueView& value);
+  void Require(Form& form, Slot slot, const ValueView& value, bool equal = true);
+  void Set(Form& form, Slot slot, const ValueView& value);
+
+  std::vector<Form> Compile(const Operation& operation);
+  void CompileCas(const Operation& operation, Form& form);
+  void CompileSteps(const std::vector<Step>& steps, const std::vector<StepResult>* results,
+                    Form& form);
+  void CompileRead(Slot slot, const StepResult& result, const Written* written, Form& form);
+  void CompileConditions(const std::vector<Condition>& conditions, bool held, Form& form);
+
+  void Add(std::size_t position, const Operation& operation, const std::vector<Form>& forms);
+  Sort SortOf(const std::vector<Form>& forms);
+  void OrderDemands();
+  void DropUseless();
+
+  std::span<const Guard> Guards(const Span& span) const;
+  bool Holds(const Guard& guard, std::span<const KeyValues::Id> row) const;
+  bool Applies(const FlatForm& form, std::span<const KeyValues::Id> row) const;
+  std::span<const KeyValues::Id> Row(const State& state) const;
+
+  absl::flat_hash_map<std::string_view, Slot> slots_;
+  std::deque<KeyValues> values_;  // by slot
+  ValueView initial_;
+  bool mentioning_ = false;  // the first of two passes: values are mentioned, and have no ids yet
+
+  std::vector<Entry> operations_;
+  std::vector<Op> demands_;
+  std::vector<FlatForm> forms_;
+  std::vector<Guard> guards_;
+  std::vector<Change> changes_;
+  std::map<std::vector<std::uint32_t>, Sort> sort_ids_;
+  RowTable rows_;  // states of several keys; the state of one key is its value's id
+  std::vector<KeyValues::Id> next_row_;
+};
+
+}  // namespace lockstep::sim::history
+
+#endif  // LOCKSTEP_SIM_ORACLES_LINEARIZABILITY_PROBLEM_H_
