@@ -1,0 +1,74 @@
+#include "sim/clock.h"
+
+#include "core/assert.h"
+
+namespace lockstep::sim {
+namespace {
+
+constexpr std::int64_t kMillion = 1'000'000;
+
+// floor(value * numerator / denominator) without an overflow in between.
+// REQUIRES: value is not negative, and the two others fit in 31 bits.
+std::int64_t ScaleDown(std::int64_t value, std::int64_t numerator, std::int64_t denominator) {
+  return value / denominator * numerator + value % denominator * numerator / denominator;
+}
+
+// The same, rounded up.
+std::int64_t ScaleUp(std::int64_t value, std::int64_t numerator, std::int64_t denominator) {
+  return value / denominator * numerator +
+         (value % denominator * numerator + denominator - 1) / denominator;
+}
+
+}  // namespace
+
+Clock::Clock(Duration offset, std::int64_t drift_ppm)
+    : drift_ppm_(drift_ppm), anchor_reading_(Instant{} + offset) {
+  CORE_ASSERT(drift_ppm > -kMillion);
+}
+
+std::int64_t Clock::Rate() const { return stalls_ > 0 ? 0 : kMillion + drift_ppm_; }
+
+Instant Clock::Read(SimTime now) const {
+  CORE_ASSERT(now >= anchor_time_);
+  return anchor_reading_ + Duration{ScaleDown((now - anchor_time_).ns, Rate(), kMillion)};
+}
+
+SimTime Clock::WhenReads(Instant reading, SimTime now) const {
+  if (Read(now) >= reading) {
+    return now;
+  }
+  if (reading == Instant::Never() || stalls_ > 0) {
+    return SimTime::Never();
+  }
+  return anchor_time_ + Duration{ScaleUp((reading - anchor_reading_).ns, kMillion, Rate())};
+}
+
+void Clock::Anchor(SimTime now) {
+  anchor_reading_ = Read(now);
+  anchor_time_ = now;
+}
+
+void Clock::Jump(Duration step, SimTime now) {
+  CORE_ASSERT(step >= Duration{});
+  Anchor(now);
+  anchor_reading_ = anchor_reading_ + step;
+}
+
+void Clock::SetDrift(std::int64_t drift_ppm, SimTime now) {
+  CORE_ASSERT(drift_ppm > -kMillion);
+  Anchor(now);
+  drift_ppm_ = drift_ppm;
+}
+
+void Clock::Stall(SimTime now) {
+  Anchor(now);
+  ++stalls_;
+}
+
+void Clock::Resume(SimTime now) {
+  CORE_ASSERT(stalls_ > 0);
+  Anchor(now);
+  --stalls_;
+}
+
+}  // namespace lockstep::sim

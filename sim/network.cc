@@ -1,0 +1,152 @@
+#include "sim/network.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/assert.h"
+#include "sim/transport_codec.h"
+
+namespace lockstep::sim {
+
+Network::Network(const NetworkSettings& settings, std::size_t nodes, std::size_t clients,
+                 Random random, Scheduler& scheduler, ProbeCounts& probes)
+    : settings_(settings),
+      nodes_(nodes),
+      links_(nodes * nodes),
+      scheduler_(scheduler),
+      probes_(probes) {
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    links_[i].random = random.Child(i);
+  }
+  const Random client_parent = random.Child(links_.size());
+  for (std::size_t i = 0; i < clients; ++i) {
+    client_random_.push_back(client_parent.Child(i));
+  }
+}
+
+const Network::Link& Network::LinkOf(NodeId from, NodeId to) const {
+  CORE_ASSERT(from.value >= 1 && from.value <= nodes_);
+  CORE_ASSERT(to.value >= 1 && to.value <= nodes_);
+  return links_[(from.value - 1) * nodes_ + (to.value - 1)];
+}
+
+Network::Link& Network::LinkOf(NodeId from, NodeId to) {
+  return const_cast<Link&>(std::as_const(*this).LinkOf(from, to));
+}
+
+Duration Network::DrawDelay(Random& random) const {
+  Duration delay = settings_.delay_min;
+  if (settings_.delay_spread > Duration{}) {
+    delay = delay + Duration{random.Between(0, settings_.delay_spread.ns)};
+  }
+  if (settings_.tail_permille > 0 && random.Chance(settings_.tail_permille, 1000)) {
+    delay = delay + Duration{random.Between(0, settings_.delay_tail.ns)};
+  }
+  if (extra_delay_ > Duration{}) {
+    delay = delay + Duration{random.Between(0, extra_delay_.ns)};
+  }
+  return delay;
+}
+
+bool Network::Lost(Random& random) const {
+  const std::int64_t permille =
+      static_cast<std::int64_t>(settings_.loss_permille) + extra_loss_permille_;
+  return permille > 0 && random.Chance(static_cast<std::uint64_t>(permille), 1000);
+}
+
+void Network::Send(raft::Message message) {
+  ++sent_;
+  Link& link = LinkOf(message.from, message.to);
+  if (link.cuts > 0) {
+    probes_.Count(Probe::kMessageCut);
+    return;
+  }
+  if (Lost(link.random)) {
+    probes_.Count(Probe::kMessageLost);
+    return;
+  }
+  const bool twice =
+      settings_.duplicate_permille > 0 && link.random.Chance(settings_.duplicate_permille, 1000);
+  Transmit(link, message);
+  if (twice) {
+    probes_.Count(Probe::kMessageDuplicated);
+    Transmit(link, message);
+  }
+}
+
+void Network::Transmit(Link& link, const raft::Message& message) {
+  SimTime arrival = scheduler_.now() + DrawDelay(link.random) + link.slower;
+  if (arrival < link.last_arrival) {
+    if (settings_.in_order) {
+      arrival = link.last_arrival;
+    } else {
+      probes_.Count(Probe::kMessageOvertaken);
+    }
+  }
+  link.last_arrival = std::max(link.last_arrival, arrival);
+
+  const bool encoded =
+      settings_.codec_permille > 0 && link.random.Chance(settings_.codec_permille, 1000);
+  if (encoded) {
+    probes_.Count(Probe::kMessageThroughCodec);
+    if (settings_.mangle_permille > 0 && link.random.Chance(settings_.mangle_permille, 1000)) {
+      DecodeMangled(message, link.random);
+      probes_.Count(Probe::kMangledMessageRefused);
+      return;
+    }
+  }
+  raft::Message in_transit = encoded ? ThroughCodec(message) : message;
+
+  std::uint64_t slot = slots_.size();
+  if (free_slots_.empty()) {
+    slots_.push_back(std::move(in_transit));
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+    slots_[slot] = std::move(in_transit);
+  }
+  scheduler_.At(arrival, EventKind::kDeliver, static_cast<std::uint16_t>(message.to.value), 0,
+                slot);
+}
+
+std::optional<raft::Message> Network::Take(const Event& event) {
+  raft::Message message = std::move(slots_[event.payload]);
+  free_slots_.push_back(event.payload);
+  if (settings_.cut_loses_in_flight && IsCut(message.from, message.to)) {
+    probes_.Count(Probe::kMessageCut);
+    return std::nullopt;
+  }
+  ++delivered_;
+  return message;
+}
+
+std::optional<Duration> Network::ClientTransit(std::size_t client) {
+  Random& random = client_random_[client];
+  if (Lost(random)) {
+    probes_.Count(Probe::kMessageLost);
+    return std::nullopt;
+  }
+  return DrawDelay(random);
+}
+
+void Network::Cut(NodeId from, NodeId to) { ++LinkOf(from, to).cuts; }
+
+void Network::Mend(NodeId from, NodeId to) {
+  CORE_ASSERT(IsCut(from, to));
+  --LinkOf(from, to).cuts;
+}
+
+bool Network::IsCut(NodeId from, NodeId to) const { return LinkOf(from, to).cuts > 0; }
+
+void Network::SlowDown(NodeId from, NodeId to, Duration by) {
+  Link& link = LinkOf(from, to);
+  link.slower = link.slower + by;
+}
+
+void Network::Calm() {
+  settings_.tail_permille = 0;
+  settings_.loss_permille = 0;
+  settings_.mangle_permille = 0;
+}
+
+}  // namespace lockstep::sim

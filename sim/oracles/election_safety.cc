@@ -1,0 +1,53 @@
+#include "sim/oracles/election_safety.h"
+
+#include <string>
+
+#include "sim/violation.h"
+
+namespace lockstep::sim {
+
+void ElectionSafety::Elected(NodeId node, Term term) {
+  const auto [leader, is_new] = leaders_.emplace(term, node);
+  if (leader->second != node) {
+    throw Violation("election safety", "nodes " + std::to_string(leader->second.value) + " and " +
+                                           std::to_string(node.value) + " both led term " +
+                                           std::to_string(term.value));
+  }
+  if (!is_new) {
+    return;
+  }
+  std::size_t votes = 0;
+  for (const Voter& voter : nodes_) {
+    const auto vote = voter.votes.find(term);
+    votes += vote != voter.votes.end() && vote->second == node ? 1 : 0;
+  }
+  if (2 * votes <= nodes_.size()) {
+    throw Violation("votes are durable", "node " + std::to_string(node.value) + " leads term " +
+                                             std::to_string(term.value) + " with " +
+                                             std::to_string(votes) + " of " +
+                                             std::to_string(nodes_.size()) + " votes on disk");
+  }
+}
+
+void ElectionSafety::HardStateDurable(NodeId node, const raft::HardState& state) {
+  Voter& voter = nodes_[node.value - 1];
+  const auto fail = [&](const std::string& what) {
+    throw Violation("votes are kept", "node " + std::to_string(node.value) + " " + what);
+  };
+  if (state.current_term < voter.durable.current_term) {
+    fail("went back from term " + std::to_string(voter.durable.current_term.value) + " to " +
+         std::to_string(state.current_term.value));
+  }
+  const auto vote = voter.votes.find(state.current_term);
+  if (vote != voter.votes.end() && vote->second != state.voted_for) {
+    fail("voted for " + std::to_string(vote->second.value) + " in term " +
+         std::to_string(state.current_term.value) + " and now says " +
+         std::to_string(state.voted_for.value));
+  }
+  voter.durable = state;
+  if (state.voted_for != NodeId()) {
+    voter.votes.emplace(state.current_term, state.voted_for);
+  }
+}
+
+}  // namespace lockstep::sim

@@ -1,0 +1,61 @@
+#include "sim/oracles/leader_completeness.h"
+
+#include <cstddef>
+#include <string>
+
+#include "sim/violation.h"
+
+namespace lockstep::sim {
+namespace {
+
+// What a log has compacted away it holds in a checkpoint.
+bool Holds(const LogShadow& log, Index index, Term term) {
+  return index <= log.base().index || log.TermAt(index) == term;
+}
+
+}  // namespace
+
+void CheckLeaderIsComplete(NodeId node, Term term, const LogShadow& log,
+                           const CanonicalLog& canonical) {
+  const Index last = canonical.last_index();
+  // Given Log Matching, the last entry stands for all before it.
+  if (!Holds(log, last, canonical.TermAt(last))) {
+    throw Violation("leader completeness",
+                    "node " + std::to_string(node.value) + " leads term " +
+                        std::to_string(term.value) + " without the entry at index " +
+                        std::to_string(last.value) + " of term " +
+                        std::to_string(canonical.TermAt(last).value) + ", which is committed");
+  }
+}
+
+void CheckCommitIsOnAQuorum(NodeId node, bool leads, Term term, Index before,
+                            const CanonicalLog& canonical,
+                            const std::vector<const LogShadow*>& durable) {
+  const std::string who = "node " + std::to_string(node.value);
+  if (!leads) {
+    throw Violation("only leaders commit", who + " has committed index " +
+                                               std::to_string(canonical.last_index().value) +
+                                               " first, and does not lead");
+  }
+  if (canonical.TermAt(canonical.last_index()) != term) {
+    throw Violation(
+        "commit rule",
+        who + " leads term " + std::to_string(term.value) + " and has committed index " +
+            std::to_string(canonical.last_index().value) + " of term " +
+            std::to_string(canonical.TermAt(canonical.last_index()).value) + " by counting");
+  }
+  for (Index index = before.Next(); index <= canonical.last_index(); index = index.Next()) {
+    std::size_t copies = 0;
+    for (const LogShadow* log : durable) {
+      copies += Holds(*log, index, canonical.TermAt(index)) ? 1 : 0;
+    }
+    if (2 * copies <= durable.size()) {
+      throw Violation("committed entries are durable",
+                      who + " has committed index " + std::to_string(index.value) +
+                          ", which is on " + std::to_string(copies) + " of " +
+                          std::to_string(durable.size()) + " disks");
+    }
+  }
+}
+
+}  // namespace lockstep::sim

@@ -1,0 +1,182 @@
+// A run as data: the cluster, its settings, every fault and every client operation with its time. A
+// plan is drawn from a seed (plan_draw.h) or read from text (plan_text.h), and executed by a World.
+
+#ifndef LOCKSTEP_SIM_PLAN_H_
+#define LOCKSTEP_SIM_PLAN_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/replica.h"
+#include "core/types.h"
+#include "sim/network.h"
+#include "sim/sim_time.h"
+
+namespace lockstep::sim {
+
+// Every number that a run depends on besides its faults and operations. Times are microseconds:
+// what a plan's text can hold exactly. The fields' bounds are in plan.cc.
+struct Settings {
+  // The cluster and its clients.
+  std::int64_t nodes = 3;
+  std::int64_t clients = 3;
+  std::int64_t keys = 5;
+  std::int64_t fault_phase_us = 30'000'000;  // faults end then
+
+  // raft::Config, Limits and ReplicaConfig.
+  std::int64_t election_timeout_us = 500'000;
+  std::int64_t heartbeat_interval_us = 100'000;
+  std::int64_t retransmit_timeout_us = 250'000;
+  std::int64_t snapshot_timeout_us = 2'000'000;
+  std::int64_t append_entries_max = 256;
+  std::int64_t append_bytes_max = 1 << 20;
+  std::int64_t appends_in_flight_max = 64;
+  std::int64_t uncommitted_bytes_max = 64 << 20;
+  std::int64_t entries_retained = 10'000;
+  std::int64_t checkpoint_entries = 10'000;
+  std::int64_t checkpoint_bytes = 16 << 20;
+  std::int64_t pending_requests_max = 10'000;
+
+  // NetworkSettings.
+  std::int64_t delay_min_us = 200;
+  std::int64_t delay_spread_us = 2'000;
+  std::int64_t tail_permille = 0;
+  std::int64_t delay_tail_us = 0;
+  std::int64_t loss_permille = 0;
+  std::int64_t duplicate_permille = 0;
+  std::int64_t in_order = 0;             // 0 or 1
+  std::int64_t cut_loses_in_flight = 1;  // 0 or 1
+  std::int64_t codec_permille = 0;
+  std::int64_t mangle_permille = 0;
+
+  // Disks: one write to log.db or state.db takes at least this long, and up to so much more; so
+  // many in a thousand take a stall on top.
+  std::int64_t disk_min_us = 50;
+  std::int64_t disk_spread_us = 500;
+  std::int64_t disk_stall_permille = 0;
+  std::int64_t disk_stall_us = 0;
+
+  // Clients: an attempt counts as lost after so long, an operation is given up after its patience.
+  std::int64_t attempt_timeout_us = 1'000'000;
+  std::int64_t patience_us = 5'000'000;
+  std::int64_t session_permille = 800;  // of the clients work within a session
+  std::int64_t session_ttl_us = 60'000'000;
+  std::int64_t value_bytes = 16;
+
+  friend bool operator==(const Settings&, const Settings&) = default;
+};
+
+// A field of Settings, by name.
+struct SettingField {
+  const char* name;
+  std::int64_t Settings::*field;
+  std::int64_t min;
+  std::int64_t max;
+};
+const std::vector<SettingField>& SettingFields();
+
+// What is wrong with a node's clock all the time.
+struct ClockError {
+  Duration offset;
+  std::int64_t drift_ppm = 0;
+
+  friend bool operator==(const ClockError&, const ClockError&) = default;
+};
+
+enum class FaultKind : std::uint8_t {
+  kCrash = 1,       // the power of `node` is cut; it starts again after `lasts`
+  kCrashInStorage,  // the same in the middle of a storage operation: the `amount`-th change that
+                    // its disk is asked for from then on
+  kCrashInWrite,    // the same with a write to log.db under way, when there next is one
+  kCrashAll,        // the power of every node is cut; each starts after up to `lasts`
+  kPause,           // the process of `node` stands still while its clock runs
+  kPartition,       // nodes in `group` and the others cannot reach each other
+  kOneWay,          // what nodes in `group` send does not reach the others
+  kCutLink,         // `node` and `peer` cannot reach each other: a partial partition
+  kIsolate,         // `node` and all others cannot reach each other
+  kSlowLink,        // messages from `node` to `peer` take `amount` microseconds more
+  kLoss,            // `amount` more messages in a thousand are lost
+  kDelay,           // every message takes up to `amount` microseconds more
+  kClockJump,       // the clock of `node` jumps `amount` microseconds forward
+  kClockStall,      // the clock of `node` stands still
+  kClockDrift,      // the clock of `node` gains `amount` ppm instead of what it does otherwise
+  kSlowDisk,        // writes of `node` take `amount` microseconds more
+  kCheckpoint,      // `node` is asked for a checkpoint
+};
+
+// Which fields of a Fault its kind uses, and the name in plans.
+struct FaultShape {
+  FaultKind kind;
+  const char* name;
+  bool node;
+  bool peer;
+  bool group;
+  bool lasts;
+  const char* amount;  // what the number is called; null if there is none
+  std::int64_t amount_min;
+  std::int64_t amount_max;
+};
+const std::vector<FaultShape>& FaultShapes();
+const FaultShape& ShapeOf(FaultKind kind);
+
+// The node that leads when the fault begins, the first in id order if several think they do.
+inline constexpr std::uint64_t kWhoeverLeads = 0;
+
+struct Fault {
+  SimTime at;
+  FaultKind kind = FaultKind::kCrash;
+  std::uint64_t node = 1;   // an id, or kWhoeverLeads
+  std::uint64_t peer = 0;   // an id
+  std::uint64_t group = 0;  // bit (id - 1) is set for each node in it
+  Duration lasts{};
+  std::int64_t amount = 0;
+
+  friend bool operator==(const Fault&, const Fault&) = default;
+};
+
+enum class ClientAction : std::uint8_t {
+  kGet = 1,        // one key or several at one moment
+  kPut,            // one key
+  kDelete,         // one key
+  kPutIfAbsent,    // one key
+  kCompareAndSet,  // one key: from what this client believes it holds
+  kTransaction,    // reads the first key and writes the others, atomically
+  kTransfer,       // if the first key is what this client believes: writes all; else reads all
+};
+const char* Name(ClientAction action);
+std::optional<ClientAction> ClientActionNamed(std::string_view name);
+
+// One operation of one client. A client that is busy starts it when it is free.
+struct PlannedOperation {
+  SimTime at;
+  std::uint64_t client = 0;  // from 0
+  ClientAction action = ClientAction::kGet;
+  std::vector<std::uint64_t> keys{};  // from 0
+
+  friend bool operator==(const PlannedOperation&, const PlannedOperation&) = default;
+};
+
+struct Plan {
+  std::uint64_t seed = 0;  // of what is drawn while the plan runs: delays, losses, timeouts
+  Settings settings;
+  std::vector<ClockError> clocks;            // one for each node
+  std::vector<Fault> faults;                 // by time
+  std::vector<PlannedOperation> operations;  // by time
+
+  friend bool operator==(const Plan&, const Plan&) = default;
+};
+
+// Empty if `plan` can be run, else what is wrong with it, in words.
+std::string Validate(const Plan& plan);
+
+// The settings as those who need them speak.
+ReplicaConfig ReplicaConfigOf(const Settings& settings, NodeId id);
+NetworkSettings NetworkSettingsOf(const Settings& settings);
+
+}  // namespace lockstep::sim
+
+#endif  // LOCKSTEP_SIM_PLAN_H_

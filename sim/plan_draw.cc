@@ -1,0 +1,284 @@
+#include "sim/plan_draw.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <iterator>
+
+#include "core/random.h"
+
+namespace lockstep::sim {
+namespace {
+
+// The streams of a seed. Their numbers are part of what a seed means.
+enum Stream : std::uint64_t {
+  kShape = 1,
+  kRaftSettings,
+  kNetworkSettings,
+  kDiskSettings,
+  kClocks,
+  kOperations,
+  kFaults = 100,  // plus the kind
+};
+
+std::int64_t Pick(Random& random, std::initializer_list<std::int64_t> choices) {
+  return *std::next(choices.begin(), static_cast<std::ptrdiff_t>(random.Below(choices.size())));
+}
+
+Settings DrawSettings(const Random& seed) {
+  Settings settings;
+  Random shape = seed.Child(kShape);
+  settings.nodes = Pick(shape, {1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 5, 5});
+  settings.clients = shape.Between(2, 8);
+  settings.keys = Pick(shape, {1, 3, 5, 10});
+  settings.fault_phase_us = shape.Between(15'000'000, 40'000'000);
+
+  Random raft = seed.Child(kRaftSettings);
+  settings.election_timeout_us = Pick(raft, {150'000, 300'000, 500'000, 1'000'000});
+  const std::int64_t heartbeats = raft.Between(3, 10);
+  settings.heartbeat_interval_us = settings.election_timeout_us / heartbeats;
+  settings.retransmit_timeout_us = settings.election_timeout_us / Pick(raft, {1, 2, 4});
+  settings.snapshot_timeout_us = settings.election_timeout_us * Pick(raft, {2, 4, 8});
+  if (raft.Chance(1, 2)) {
+    settings.append_entries_max = Pick(raft, {1, 2, 8, 64});
+    settings.append_bytes_max = Pick(raft, {1, 200, 4096, 1 << 20});
+    settings.appends_in_flight_max = Pick(raft, {1, 2, 8, 64});
+  }
+  if (raft.Chance(1, 4)) {
+    settings.uncommitted_bytes_max = Pick(raft, {100, 1000, 10'000});
+  }
+  if (raft.Chance(2, 3)) {
+    settings.checkpoint_entries = Pick(raft, {2, 5, 20, 100});
+    settings.entries_retained = Pick(raft, {0, 1, 5, 50, 10'000});
+  }
+  if (raft.Chance(1, 8)) {
+    settings.pending_requests_max = Pick(raft, {1, 3, 10});
+  }
+
+  Random net = seed.Child(kNetworkSettings);
+  const std::int64_t timeout = settings.election_timeout_us;
+  settings.delay_min_us = net.Between(20, 500);
+  settings.delay_spread_us = Pick(net, {0, 200, 2'000, timeout / 40, timeout / 15});
+  if (net.Chance(1, 2)) {
+    settings.tail_permille = net.Between(1, 50);
+    settings.delay_tail_us = Pick(net, {timeout / 4, timeout, 4 * timeout});
+  }
+  settings.loss_permille = net.Chance(1, 2) ? net.Between(1, 100) : 0;
+  settings.duplicate_permille = net.Chance(1, 2) ? net.Between(1, 200) : 0;
+  settings.in_order = net.Chance(1, 3) ? 1 : 0;
+  settings.cut_loses_in_flight = net.Chance(1, 2) ? 1 : 0;
+  settings.codec_permille = net.Chance(1, 2) ? Pick(net, {20, 100, 1000}) : 0;
+  settings.mangle_permille = net.Chance(1, 2) ? net.Between(1, 50) : 0;
+
+  Random disk = seed.Child(kDiskSettings);
+  settings.disk_min_us = disk.Between(20, 200);
+  settings.disk_spread_us = Pick(disk, {0, 300, 3'000, timeout / 40});
+  if (disk.Chance(1, 3)) {
+    settings.disk_stall_permille = disk.Between(1, 20);
+    settings.disk_stall_us = Pick(disk, {timeout / 4, timeout, 3 * timeout});
+  }
+
+  Random work = seed.Child(kOperations).Child(0);
+  settings.attempt_timeout_us = timeout * Pick(work, {1, 2, 4});
+  settings.patience_us = timeout * Pick(work, {3, 10, 20});
+  settings.session_permille = Pick(work, {0, 500, 1000, 1000});
+  settings.session_ttl_us = Pick(work, {2 * timeout, 10 * timeout, 60'000'000, 60'000'000});
+  settings.value_bytes = Pick(work, {0, 16, 16, 300});
+  return settings;
+}
+
+std::vector<ClockError> DrawClocks(const Settings& settings, Random random) {
+  std::vector<ClockError> clocks;
+  const std::int64_t drift_max = Pick(random, {0, 50, 10'000, 100'000});
+  for (std::int64_t i = 0; i < settings.nodes; ++i) {
+    ClockError clock;
+    clock.offset = Microseconds(random.Between(0, 3'600'000'000));
+    clock.drift_ppm = random.Between(-drift_max, drift_max);
+    clocks.push_back(clock);
+  }
+  return clocks;
+}
+
+std::vector<PlannedOperation> DrawOperations(const Settings& settings,
+                                             std::int64_t operations_per_second,
+                                             const Random& parent) {
+  Random random = parent.Child(1);
+  std::vector<PlannedOperation> operations;
+  // Work goes on for a moment after the faults end, so that recovery is seen under load.
+  const std::int64_t end_us = settings.fault_phase_us + 4 * settings.election_timeout_us;
+  const std::int64_t gap_us = 2'000'000 / operations_per_second;  // twice the mean
+  const std::uint64_t read_percent = random.Below(70) + 10;
+  std::int64_t at_us = 0;
+  while (true) {
+    at_us += random.Between(0, gap_us);
+    if (at_us >= end_us) {
+      return operations;
+    }
+    PlannedOperation operation{.at = SimTime{} + Microseconds(at_us)};
+    operation.client = random.Below(static_cast<std::uint64_t>(settings.clients));
+    operation.action =
+        random.Below(100) < read_percent
+            ? ClientAction::kGet
+            : static_cast<ClientAction>(random.Between(static_cast<int>(ClientAction::kPut),
+                                                       static_cast<int>(ClientAction::kTransfer)));
+    std::vector<std::uint64_t> keys;
+    for (std::int64_t key = 0; key < settings.keys; ++key) {
+      keys.push_back(static_cast<std::uint64_t>(key));
+    }
+    for (std::size_t i = keys.size() - 1; i > 0; --i) {
+      std::swap(keys[i], keys[random.Below(i + 1)]);
+    }
+    const bool several = operation.action == ClientAction::kTransaction ||
+                         operation.action == ClientAction::kTransfer ||
+                         (operation.action == ClientAction::kGet && random.Chance(1, 10));
+    const std::size_t wanted = several ? 2 + random.Below(2) : 1;
+    if (keys.size() < wanted) {
+      operation.action = ClientAction::kPut;
+      keys.resize(1);
+    } else {
+      keys.resize(wanted);
+    }
+    operation.keys = keys;
+    operations.push_back(operation);
+  }
+}
+
+// Draws single faults of the kind that it is asked for.
+class FaultDraw {
+ public:
+  FaultDraw(const Settings& settings, Random random) : settings_(settings), random_(random) {}
+
+  Fault Draw(FaultKind kind, std::int64_t at_us) {
+    Fault fault{.at = SimTime{} + Microseconds(at_us), .kind = kind};
+    const std::int64_t timeout = settings_.election_timeout_us;
+    const auto nodes = static_cast<std::uint64_t>(settings_.nodes);
+    const FaultShape& shape = ShapeOf(kind);
+    if (shape.node) {
+      fault.node = random_.Chance(1, 2) ? kWhoeverLeads : 1 + random_.Below(nodes);
+    }
+    if (shape.peer) {
+      fault.node = 1 + random_.Below(nodes);
+      fault.peer = 1 + (fault.node + random_.Below(nodes - 1)) % nodes;
+    }
+    if (shape.group) {
+      fault.group = 1 + random_.Below((std::uint64_t{1} << nodes) - 2);
+    }
+    if (shape.lasts) {
+      fault.lasts = Microseconds(DrawLength(kind));
+    }
+    switch (kind) {
+      case FaultKind::kCrashInStorage:
+        fault.amount = random_.Between(1, 40);
+        break;
+      case FaultKind::kSlowLink:
+      case FaultKind::kDelay:
+      case FaultKind::kSlowDisk:
+        fault.amount = Pick(random_, {timeout / 10, timeout / 2, 2 * timeout});
+        break;
+      case FaultKind::kLoss:
+        fault.amount = Pick(random_, {50, 200, 500, 900});
+        break;
+      case FaultKind::kClockJump:
+        fault.amount = Pick(random_, {timeout / 2, timeout, 10 * timeout, 60'000'000});
+        break;
+      case FaultKind::kClockDrift:
+        fault.amount = random_.Between(-500'000, 1'000'000);
+        break;
+      default:
+        break;
+    }
+    return fault;
+  }
+
+ private:
+  // Times around the election timeout are where most depends on how long something lasts.
+  std::int64_t DrawLength(FaultKind kind) {
+    const std::int64_t timeout = settings_.election_timeout_us;
+    const std::int64_t base =
+        kind == FaultKind::kCrashAll
+            ? Pick(random_, {timeout / 10, timeout, 3 * timeout})
+            : Pick(random_, {timeout / 10, timeout / 2, timeout, timeout * 3 / 2, 2 * timeout,
+                             4 * timeout, 10 * timeout});
+    return std::max<std::int64_t>(1, base * 9 / 10 + random_.Between(0, base / 5));
+  }
+
+  const Settings& settings_;
+  Random random_;
+};
+
+bool Possible(FaultKind kind, const Settings& settings) {
+  const FaultShape& shape = ShapeOf(kind);
+  return settings.nodes > 1 || (!shape.peer && !shape.group && kind != FaultKind::kIsolate);
+}
+
+// Adds faults of one kind, on average `mean_us` apart.
+void AddFaults(const Settings& settings, FaultKind kind, std::int64_t mean_us, const Random& seed,
+               std::vector<Fault>& faults) {
+  Random times = seed.Child(kFaults + static_cast<std::uint64_t>(kind)).Child(0);
+  FaultDraw draw(settings, seed.Child(kFaults + static_cast<std::uint64_t>(kind)).Child(1));
+  std::int64_t at_us = times.Between(0, 2 * mean_us);
+  while (at_us < settings.fault_phase_us) {
+    const Fault fault = draw.Draw(kind, at_us);
+    faults.push_back(fault);
+    // Some come in bursts: a flapping link, a node that crashes again while it recovers.
+    std::int64_t gap_us = times.Between(0, 2 * mean_us);
+    if (times.Chance(1, 5)) {
+      gap_us = std::min(gap_us,
+                        fault.lasts.ns / 1000 + times.Between(0, settings.election_timeout_us / 2));
+    }
+    at_us += std::max<std::int64_t>(1, gap_us);
+  }
+}
+
+void SortByTime(std::vector<Fault>& faults) {
+  std::stable_sort(faults.begin(), faults.end(),
+                   [](const Fault& a, const Fault& b) { return a.at < b.at; });
+}
+
+}  // namespace
+
+Plan DrawPlan(std::uint64_t seed) {
+  const Random parent(seed);
+  Plan plan;
+  plan.seed = seed;
+  plan.settings = DrawSettings(parent);
+  plan.clocks = DrawClocks(plan.settings, parent.Child(kClocks));
+  Random rate = parent.Child(kOperations).Child(2);
+  const std::int64_t operations_per_second = Pick(rate, {5, 20, 20, 50});
+  plan.operations = DrawOperations(plan.settings, operations_per_second, parent.Child(kOperations));
+  for (const FaultShape& shape : FaultShapes()) {
+    Random random = parent.Child(kFaults + static_cast<std::uint64_t>(shape.kind)).Child(2);
+    const bool wanted = random.Chance(2, 5) && Possible(shape.kind, plan.settings);
+    const std::int64_t mean_us = Pick(random, {1'000'000, 3'000'000, 8'000'000, 20'000'000});
+    if (wanted) {
+      AddFaults(plan.settings, shape.kind, mean_us, parent, plan.faults);
+    }
+  }
+  SortByTime(plan.faults);
+  return plan;
+}
+
+Plan DrawBenchmarkPlan(std::uint64_t seed, std::int64_t operations_per_second,
+                       Duration fault_phase) {
+  const Random parent(seed);
+  Plan plan;
+  plan.seed = seed;
+  plan.settings.nodes = 5;
+  plan.settings.clients = 8;
+  plan.settings.keys = 10;
+  plan.settings.fault_phase_us = fault_phase.ns / 1000;
+  plan.settings.election_timeout_us = 1'000'000;
+  plan.settings.heartbeat_interval_us = 100'000;
+  plan.settings.loss_permille = 10;
+  plan.settings.duplicate_permille = 10;
+  plan.settings.checkpoint_entries = 100;
+  plan.settings.entries_retained = 100;
+  plan.clocks = DrawClocks(plan.settings, parent.Child(kClocks));
+  plan.operations = DrawOperations(plan.settings, operations_per_second, parent.Child(kOperations));
+  for (const FaultShape& shape : FaultShapes()) {
+    AddFaults(plan.settings, shape.kind, 15'000'000, parent, plan.faults);
+  }
+  SortByTime(plan.faults);
+  return plan;
+}
+
+}  // namespace lockstep::sim

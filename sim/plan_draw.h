@@ -1,0 +1,27 @@
+// Plans drawn from a seed.
+//
+// Swarm testing (Groce et al. 2012): each seed leaves out about half of the kinds of fault and
+// draws how hard the others strike, and draws settings from ordinary down to tiny ones, since a run
+// in which everything happens at once seldom gets to where rare things happen. Each concern draws
+// from a stream of its own, so that a change to one does not move the others.
+
+#ifndef LOCKSTEP_SIM_PLAN_DRAW_H_
+#define LOCKSTEP_SIM_PLAN_DRAW_H_
+
+#include <cstdint>
+
+#include "sim/plan.h"
+
+namespace lockstep::sim {
+
+// The plan of this seed. Always valid.
+Plan DrawPlan(std::uint64_t seed);
+
+// A plan for measuring: five nodes, every kind of fault at a moderate rate, ordinary settings, and
+// `operations_per_second` client operations for `fault_phase`.
+Plan DrawBenchmarkPlan(std::uint64_t seed, std::int64_t operations_per_second,
+                       Duration fault_phase);
+
+}  // namespace lockstep::sim
+
+#endif  // LOCKSTEP_SIM_PLAN_DRAW_H_

@@ -1,0 +1,123 @@
+#include "sim/probes.h"
+
+namespace lockstep::sim {
+
+const char* Name(Probe probe) {
+  switch (probe) {
+    case Probe::kElectionStarted:
+      return "election started";
+    case Probe::kLeaderElected:
+      return "leader elected";
+    case Probe::kPreVoteStarted:
+      return "pre vote started";
+    case Probe::kPreVoteRefused:
+      return "pre vote refused";
+    case Probe::kVoteRefused:
+      return "vote refused";
+    case Probe::kSplitVote:
+      return "split vote";
+    case Probe::kLeaderReplacedWhileRunning:
+      return "leader replaced while running";
+    case Probe::kSteppedDownByCheckQuorum:
+      return "stepped down by check quorum";
+    case Probe::kSteppedDownByHigherTerm:
+      return "stepped down by higher term";
+    case Probe::kLogTruncated:
+      return "log truncated";
+    case Probe::kAppendRefused:
+      return "append refused";
+    case Probe::kLogCompacted:
+      return "log compacted";
+    case Probe::kSnapshotSent:
+      return "snapshot sent";
+    case Probe::kSnapshotInstalled:
+      return "snapshot installed";
+    case Probe::kSnapshotRejected:
+      return "snapshot rejected";
+    case Probe::kCheckpointStored:
+      return "checkpoint stored";
+    case Probe::kOlderTermEntryCommitted:
+      return "older term entry committed";
+    case Probe::kMessageLost:
+      return "message lost";
+    case Probe::kMessageDuplicated:
+      return "message duplicated";
+    case Probe::kMessageOvertaken:
+      return "message overtaken";
+    case Probe::kMessageCut:
+      return "message cut";
+    case Probe::kMessageFromEarlierTermDelivered:
+      return "message from earlier term delivered";
+    case Probe::kMessageThroughCodec:
+      return "message through codec";
+    case Probe::kMangledMessageRefused:
+      return "mangled message refused";
+    case Probe::kNodeCrashed:
+      return "node crashed";
+    case Probe::kNodeCrashedBetweenStorageOperations:
+      return "node crashed between storage operations";
+    case Probe::kNodeCrashedWhileWriteInFlight:
+      return "node crashed while write in flight";
+    case Probe::kNodeCrashedWhileCheckpointInFlight:
+      return "node crashed while checkpoint in flight";
+    case Probe::kNodeCrashedWhileInstalling:
+      return "node crashed while installing";
+    case Probe::kLeaderCrashed:
+      return "leader crashed";
+    case Probe::kWholeClusterDown:
+      return "whole cluster down";
+    case Probe::kUnacknowledgedWriteSurvived:
+      return "unacknowledged write survived";
+    case Probe::kUnacknowledgedWriteLost:
+      return "unacknowledged write lost";
+    case Probe::kRestartWithinElectionTimeout:
+      return "restart within election timeout";
+    case Probe::kRestartAfterElectionTimeout:
+      return "restart after election timeout";
+    case Probe::kNodePaused:
+      return "node paused";
+    case Probe::kLeaderPaused:
+      return "leader paused";
+    case Probe::kLeaderIsolated:
+      return "leader isolated";
+    case Probe::kMinorityCutOff:
+      return "minority cut off";
+    case Probe::kOneWayCut:
+      return "one way cut";
+    case Probe::kClockJumped:
+      return "clock jumped";
+    case Probe::kClockStalled:
+      return "clock stalled";
+    case Probe::kGroupCommitOfSeveralWrites:
+      return "group commit of several writes";
+    case Probe::kReadDuringLeaderChange:
+      return "read during leader change";
+    case Probe::kReadServed:
+      return "read served";
+    case Probe::kRetryAnsweredFromSavedReply:
+      return "retry answered from saved reply";
+    case Probe::kRequestRefusedNotLeader:
+      return "request refused not leader";
+    case Probe::kRequestRefusedOverloaded:
+      return "request refused overloaded";
+    case Probe::kRequestDropped:
+      return "request dropped";
+    case Probe::kRequestUnknown:
+      return "request unknown";
+    case Probe::kOperationUnknown:
+      return "operation unknown";
+    case Probe::kSessionOpened:
+      return "session opened";
+    case Probe::kSessionExpired:
+      return "session expired";
+    case Probe::kTransactionConditionFailed:
+      return "transaction condition failed";
+    case Probe::kLateReplyIgnored:
+      return "late reply ignored";
+    case Probe::kCount:
+      break;
+  }
+  return "?";
+}
+
+}  // namespace lockstep::sim
