@@ -44,7 +44,7 @@ void Measure(const char* label, const DbMode& mode, int transactions, bool obser
   }
   Vfs vfs(disk, "benchmark", Random(1));
   Db db("log.db", vfs.name());
-  if (SetUp(db, mode) != SQLITE_OK ||
+  if (Configure(db, mode) != SQLITE_OK ||
       db.Run("CREATE TABLE log (position INTEGER PRIMARY KEY, payload BLOB)") != SQLITE_OK) {
     std::fprintf(stderr, "cannot set up the database: %s\n", sqlite3_errmsg(db.raw()));
     std::exit(1);

@@ -36,7 +36,7 @@ std::string Db::Value(const std::string& sql) {
   return code == SQLITE_OK && rows.size() == 1 ? rows[0] : "error " + std::to_string(code);
 }
 
-int SetUp(Db& db, const DbMode& mode) {
+int Configure(Db& db, const DbMode& mode) {
   if (db.open_code() != SQLITE_OK) {
     return db.open_code();
   }
@@ -47,11 +47,11 @@ int SetUp(Db& db, const DbMode& mode) {
     }
   }
   std::vector<std::string> rows;
-  const int code = db.Query("PRAGMA journal_mode=WAL", rows);
+  const int code = db.Query("PRAGMA journal_mode=" + mode.journal, rows);
   if (code != SQLITE_OK) {
     return code;
   }
-  if (rows.size() != 1 || rows[0] != "wal") {
+  if (rows.size() != 1 || rows[0] != mode.journal) {
     return SQLITE_ERROR;
   }
   return db.Run("PRAGMA synchronous=" + mode.synchronous);

@@ -41,11 +41,12 @@ class Db {
 // How the databases under test are run.
 struct DbMode {
   bool exclusive = true;             // locking_mode=EXCLUSIVE, else a wal-index is shared
-  std::string synchronous = "FULL";  // or NORMAL, OFF
+  std::string synchronous = "FULL";  // or OFF, NORMAL, EXTRA
+  std::string journal = "wal";       // or "delete"
 };
 
-// Puts an open connection into WAL mode. Returns SQLITE_OK only if it is in WAL mode then.
-int SetUp(Db& db, const DbMode& mode);
+// Puts an open connection into this mode. Returns SQLITE_OK only if it is in it then.
+int Configure(Db& db, const DbMode& mode);
 
 }  // namespace lockstep::sim
 
