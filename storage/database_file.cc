@@ -1,0 +1,278 @@
+#include "storage/database_file.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "storage/checksum.h"
+#include "storage/raw_file.h"
+#include "storage/status.h"
+
+namespace lockstep::storage {
+namespace {
+
+constexpr std::uint64_t kPageBytes = 4096;
+
+const char kIdentityTable[] =
+    "CREATE TABLE identity(one INTEGER PRIMARY KEY, cluster INTEGER NOT NULL, node INTEGER NOT "
+    "NULL, made INTEGER NOT NULL, checksum INTEGER NOT NULL)";
+
+std::uint64_t ChecksumOf(const Identity& identity, bool made) {
+  return Checksum(RowKind::kIdentity)
+      .Add(identity.cluster.value)
+      .Add(identity.node.value)
+      .Add(std::uint64_t{made})
+      .value();
+}
+
+// The 32-bit number at `offset`, most significant byte first, as SQLite writes all of its own.
+std::uint64_t BigEndian32(const std::string& bytes, std::size_t offset) {
+  std::uint64_t number = 0;
+  for (std::size_t i = offset; i < offset + 4; ++i) {
+    number = number << 8 | static_cast<unsigned char>(bytes[i]);
+  }
+  return number;
+}
+
+// SQLite rolls a journal back the moment it first reads the database. Ours can only be that of the
+// very first page (INVARIANT 1), whose rollback leaves an empty file.
+absl::Status CheckJournal(const std::string& path, const RawFile& journal,
+                          std::uint64_t database_bytes) {
+  constexpr std::size_t kPagesBeforeOffset = 16;  // sqlite.org/fileformat2.html#rollback_journal
+  const absl::StatusOr<std::string> head = journal.Read(0, kPagesBeforeOffset + 4);
+  LOCKSTEP_RETURN_IF_ERROR(head.status());
+  if (head->empty() || head->front() == '\0') {
+    return absl::OkStatus();  // SQLite takes it for no journal
+  }
+  if (head->size() < kPagesBeforeOffset + 4 || BigEndian32(*head, kPagesBeforeOffset) != 0 ||
+      database_bytes > kPageBytes) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("%s-journal: a rollback journal, which this program does not leave: "
+                        "another program's database, or changed by one",
+                        path));
+  }
+  return absl::OkStatus();
+}
+
+// What lies beside the file, seen before SQLite does.
+absl::Status CheckSurroundings(const std::string& path, const std::string& vfs, bool* wal_exists) {
+  LOCKSTEP_ASSIGN_OR_RETURN(const auto database,
+                            RawFile::Open(path, vfs, RawFile::Kind::kDatabase));
+  LOCKSTEP_ASSIGN_OR_RETURN(const auto wal, RawFile::Open(path + "-wal", vfs, RawFile::Kind::kWal));
+  LOCKSTEP_ASSIGN_OR_RETURN(const auto journal,
+                            RawFile::Open(path + "-journal", vfs, RawFile::Kind::kJournal));
+  const std::uint64_t database_bytes = database.has_value() ? database->size_bytes() : 0;
+  const std::uint64_t wal_bytes = wal.has_value() ? wal->size_bytes() : 0;
+  *wal_exists = wal.has_value();
+  if (database_bytes == 0 && wal_bytes > 0) {
+    return absl::DataLossError(
+        absl::StrFormat("%s: missing or empty, while its write-ahead log %s-wal holds %d bytes",
+                        path, path, wal_bytes));
+  }
+  if (journal.has_value()) {
+    return CheckJournal(path, *journal, database_bytes);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFormat(const Connection& connection, const Format& format) {
+  LOCKSTEP_ASSIGN_OR_RETURN(const std::uint64_t application_id,
+                            connection.QueryInteger("PRAGMA application_id"));
+  if (application_id != format.application_id) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("%s: not a %s: its application id is %#x instead of %#x", connection.path(),
+                        format.name, application_id, format.application_id));
+  }
+  LOCKSTEP_ASSIGN_OR_RETURN(const std::uint64_t version,
+                            connection.QueryInteger("PRAGMA user_version"));
+  if (version > format.version) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("%s: format %d is newer than %d, the newest this program knows",
+                        connection.path(), version, format.version));
+  }
+  if (version != format.version) {
+    return absl::DataLossError(
+        absl::StrFormat("%s: there is no format %d", connection.path(), version));
+  }
+  LOCKSTEP_ASSIGN_OR_RETURN(const std::string mode, connection.QueryText("PRAGMA journal_mode"));
+  if (mode != "wal") {
+    return absl::DataLossError(
+        absl::StrFormat("%s: journal mode is '%s', but this program has set "
+                        "'wal'",
+                        connection.path(), mode));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSchema(const Connection& connection, const Format& format) {
+  std::vector<Format::Table> expected = {{"identity", kIdentityTable}};
+  expected.insert(expected.end(), format.tables.begin(), format.tables.end());
+
+  LOCKSTEP_ASSIGN_OR_RETURN(
+      Statement statement,
+      connection.Prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid"));
+  std::size_t seen = 0;
+  while (true) {
+    LOCKSTEP_ASSIGN_OR_RETURN(const bool row, statement.Step());
+    if (!row) {
+      break;
+    }
+    if (seen == expected.size() || statement.Text(0) != "table" ||
+        statement.Text(1) != expected[seen].name || statement.Text(2) != expected[seen].name ||
+        statement.Text(3) != expected[seen].sql) {
+      return absl::DataLossError(
+          absl::StrFormat("%s: table sqlite_schema, row %d: not the schema "
+                          "of format %d",
+                          connection.path(), seen + 1, format.version));
+    }
+    ++seen;
+  }
+  if (seen != expected.size()) {
+    return absl::DataLossError(absl::StrFormat("%s: table sqlite_schema: %d of %d tables",
+                                               connection.path(), seen, expected.size()));
+  }
+  return absl::OkStatus();
+}
+
+// Finds what the rows' checksums cannot: rows that the tree no longer leads to, pages in use twice.
+absl::Status CheckTree(const Connection& connection) {
+  LOCKSTEP_ASSIGN_OR_RETURN(const std::string answer,
+                            connection.QueryText("PRAGMA quick_check(1)"));
+  if (answer != "ok") {
+    return absl::DataLossError(absl::StrFormat("%s: damaged: %s", connection.path(), answer));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> CheckIdentity(const Connection& connection, const Identity& identity) {
+  LOCKSTEP_ASSIGN_OR_RETURN(
+      Statement statement,
+      connection.Prepare("SELECT one, cluster, node, made, checksum FROM identity"));
+  LOCKSTEP_ASSIGN_OR_RETURN(const bool row, statement.Step());
+  if (!row) {
+    return absl::DataLossError(
+        absl::StrFormat("%s: table identity: its row is missing", connection.path()));
+  }
+  const Identity stored = {{statement.Integer(1)}, {statement.Integer(2)}};
+  const bool made = statement.Integer(3) == 1;
+  if (statement.Integer(0) != 1 || statement.Integer(3) > 1 ||
+      statement.Integer(4) != ChecksumOf(stored, made)) {
+    return absl::DataLossError(
+        absl::StrFormat("%s: table identity, row 1: wrong checksum", connection.path()));
+  }
+  LOCKSTEP_ASSIGN_OR_RETURN(const bool more, statement.Step());
+  if (more) {
+    return absl::DataLossError(
+        absl::StrFormat("%s: table identity: more than one row", connection.path()));
+  }
+  if (stored != identity) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "%s: belongs to %s, not to %s", connection.path(), ToText(stored), ToText(identity)));
+  }
+  return made;
+}
+
+// Whether it is a database without content (INVARIANT 2), be it by SQLite's first page or none.
+absl::StatusOr<bool> IsEmpty(const Connection& connection) {
+  for (const char* number :
+       {"PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema"}) {
+    LOCKSTEP_ASSIGN_OR_RETURN(const std::uint64_t value, connection.QueryInteger(number));
+    if (value != 0) {
+      return false;
+    }
+  }
+  LOCKSTEP_ASSIGN_OR_RETURN(const std::uint64_t pages,
+                            connection.QueryInteger("PRAGMA page_count"));
+  return pages <= 1;
+}
+
+}  // namespace
+
+absl::StatusOr<bool> HasContent(const std::string& path, const std::string& vfs) {
+  LOCKSTEP_ASSIGN_OR_RETURN(const auto file, RawFile::Open(path, vfs, RawFile::Kind::kDatabase));
+  return file.has_value() && file->size_bytes() > 0;
+}
+
+absl::Status SetDurable(const Connection& connection) {
+  LOCKSTEP_RETURN_IF_ERROR(connection.SetPragma("synchronous", "FULL", "2"));
+  // Overwriting what is deleted would write every page that compaction frees.
+  return connection.SetPragma("secure_delete", "OFF", "0");
+}
+
+absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::string& vfs,
+                                        const Format& format, const Identity& identity) {
+  bool wal_exists = false;
+  LOCKSTEP_RETURN_IF_ERROR(CheckSurroundings(path, vfs, &wal_exists));
+
+  DatabaseFile file;
+  LOCKSTEP_ASSIGN_OR_RETURN(file.connection,
+                            Connection::Open(path, vfs, Connection::Mode::kCreate));
+  const Connection& connection = *file.connection;
+  // Closing moves a write-ahead log into the file. One that SQLite makes only to read is empty, and
+  // closing takes it away again.
+  LOCKSTEP_RETURN_IF_ERROR(connection.SetKeepWalOnClose(wal_exists));
+  // Before the first statement that reads: SQLite then keeps the WAL's index in its own memory, and
+  // the lock until it closes.
+  LOCKSTEP_RETURN_IF_ERROR(connection.SetPragma("locking_mode", "EXCLUSIVE", "exclusive"));
+  LOCKSTEP_RETURN_IF_ERROR(connection.SetPragma("cell_size_check", "ON", "1"));
+  LOCKSTEP_RETURN_IF_ERROR(SetDurable(connection));
+
+  LOCKSTEP_ASSIGN_OR_RETURN(bool empty, IsEmpty(connection));
+  if (empty) {
+    // Only a write transaction locks a file that is not in WAL mode. Another process may have
+    // filled it before the lock was ours.
+    LOCKSTEP_RETURN_IF_ERROR(connection.Execute("BEGIN EXCLUSIVE"));
+    LOCKSTEP_RETURN_IF_ERROR(connection.Execute("COMMIT"));
+    LOCKSTEP_ASSIGN_OR_RETURN(empty, IsEmpty(connection));
+  }
+  if (empty) {
+    file.is_new = true;
+    return file;
+  }
+  LOCKSTEP_RETURN_IF_ERROR(CheckFormat(connection, format));
+  LOCKSTEP_RETURN_IF_ERROR(CheckSchema(connection, format));
+  LOCKSTEP_ASSIGN_OR_RETURN(file.made, CheckIdentity(connection, identity));
+  LOCKSTEP_RETURN_IF_ERROR(CheckTree(connection));
+  return file;
+}
+
+absl::Status SwitchToWal(const Connection& connection) {
+  // The pragma answers with the mode that it has left the file in, whatever that is.
+  LOCKSTEP_ASSIGN_OR_RETURN(const std::string mode,
+                            connection.QueryText("PRAGMA journal_mode=WAL"));
+  if (mode != "wal") {
+    return absl::InternalError(
+        absl::StrFormat("%s: SQLite stays in journal mode '%s'", connection.path(), mode));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CreateTables(const Connection& connection, const Format& format,
+                          const Identity& identity, bool made) {
+  LOCKSTEP_RETURN_IF_ERROR(
+      connection.Execute(absl::StrFormat("PRAGMA application_id=%d", format.application_id)));
+  LOCKSTEP_RETURN_IF_ERROR(
+      connection.Execute(absl::StrFormat("PRAGMA user_version=%d", format.version)));
+  LOCKSTEP_RETURN_IF_ERROR(connection.Execute(kIdentityTable));
+  for (const Format::Table& table : format.tables) {
+    LOCKSTEP_RETURN_IF_ERROR(connection.Execute(table.sql));
+  }
+  LOCKSTEP_ASSIGN_OR_RETURN(
+      Statement insert,
+      connection.Prepare(
+          "INSERT INTO identity(one, cluster, node, made, checksum) VALUES(1, ?, ?, ?, ?)"));
+  insert.Bind(1, identity.cluster.value);
+  insert.Bind(2, identity.node.value);
+  insert.Bind(3, made);
+  insert.Bind(4, ChecksumOf(identity, made));
+  return insert.Run();
+}
+
+absl::Status SetMade(const Connection& connection, const Identity& identity) {
+  LOCKSTEP_ASSIGN_OR_RETURN(Statement update,
+                            connection.Prepare("UPDATE identity SET made = 1, checksum = ?"));
+  update.Bind(1, ChecksumOf(identity, true));
+  return update.Run();
+}
+
+}  // namespace lockstep::storage

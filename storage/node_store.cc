@@ -1,0 +1,89 @@
+#include "storage/node_store.h"
+
+#include "absl/strings/str_format.h"
+#include "storage/database_file.h"
+#include "storage/status.h"
+
+namespace lockstep::storage {
+namespace {
+
+absl::Status Missing(const std::string& path, const std::string& other, const char* meaning) {
+  return absl::DataLossError(
+      absl::StrFormat("%s: missing or empty, while %s is there: %s", path, other, meaning));
+}
+
+absl::Status MissingLog(const std::string& log_path, const std::string& state_path) {
+  return Missing(log_path, state_path, "the node would forget its votes and its log");
+}
+
+// log.db is not there: unless this is a first start, Open() must not even make an empty one.
+absl::Status CheckFirstStart(const std::string& log_path, const std::string& state_path,
+                             const std::string& vfs, const Identity& identity) {
+  LOCKSTEP_ASSIGN_OR_RETURN(const bool state_exists, HasContent(state_path, vfs));
+  if (!state_exists) {
+    return absl::OkStatus();
+  }
+  LOCKSTEP_ASSIGN_OR_RETURN(const StateStore state, StateStore::Open(state_path, vfs, identity));
+  if (state.made()) {
+    return MissingLog(log_path, state_path);
+  }
+  return absl::OkStatus();
+}
+
+// INVARIANT 2: the steps of a first start that are still to be done.
+absl::Status FinishFirstStart(LogStore* log, StateStore* state) {
+  if (state->is_new()) {
+    LOCKSTEP_RETURN_IF_ERROR(state->Create());
+  }
+  if (log->is_new()) {
+    LOCKSTEP_RETURN_IF_ERROR(log->Create());
+  }
+  return state->SetMade();
+}
+
+}  // namespace
+
+absl::StatusOr<NodeStore> NodeStore::Open(const std::string& folder, const std::string& vfs,
+                                          const Identity& identity) {
+  const std::string log_path = folder + "/log.db";
+  const std::string state_path = folder + "/state.db";
+  LOCKSTEP_ASSIGN_OR_RETURN(const bool log_exists, HasContent(log_path, vfs));
+  if (!log_exists) {
+    LOCKSTEP_RETURN_IF_ERROR(CheckFirstStart(log_path, state_path, vfs, identity));
+  }
+
+  LOCKSTEP_ASSIGN_OR_RETURN(LogStore log, LogStore::Open(log_path, vfs, identity));
+  if (!log.is_new()) {
+    LOCKSTEP_ASSIGN_OR_RETURN(const bool state_exists, HasContent(state_path, vfs));
+    if (!state_exists) {
+      return Missing(state_path, log_path, "the log alone does not have the data");
+    }
+  }
+  LOCKSTEP_ASSIGN_OR_RETURN(StateStore state, StateStore::Open(state_path, vfs, identity));
+  if (state.is_new() && !log.is_new()) {
+    return Missing(state_path, log_path, "the log alone does not have the data");
+  }
+  if (log.is_new() && state.made()) {
+    return MissingLog(log_path, state_path);
+  }
+
+  StoredState stored;
+  if (!log.is_new()) {
+    LOCKSTEP_ASSIGN_OR_RETURN(stored.log, log.Load());
+  }
+  if (!state.is_new()) {
+    LOCKSTEP_ASSIGN_OR_RETURN(stored.image, state.Load());
+  }
+  if (!state.made()) {
+    if (stored.log != raft::DurableState() || stored.image != kv::Image()) {
+      return absl::DataLossError(absl::StrFormat(
+          "%s: says that the node never started, but one of its files holds data", state_path));
+    }
+    LOCKSTEP_RETURN_IF_ERROR(FinishFirstStart(&log, &state));
+  }
+  LOCKSTEP_RETURN_IF_ERROR(log.StartWriting());
+  LOCKSTEP_RETURN_IF_ERROR(state.StartWriting());
+  return NodeStore(std::move(log), std::move(state), std::move(stored));
+}
+
+}  // namespace lockstep::storage

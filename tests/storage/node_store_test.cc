@@ -1,0 +1,67 @@
+#include "storage/node_store.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "tests/storage/temporary_folder.h"
+
+namespace lockstep::storage {
+namespace {
+
+constexpr Identity kIdentity = {{7}, {2}};
+
+raft::Entry MakeEntry(std::uint64_t index, std::uint64_t term, const std::string& payload) {
+  return {{index}, {term}, {index * 10}, raft::EntryKind::kCommand, Bytes(payload)};
+}
+
+TEST(NodeStoreTest, MakesTheFilesOfANodeThatNeverRan) {
+  const TemporaryFolder folder;
+  for (int start = 0; start < 2; ++start) {
+    auto store = NodeStore::Open(folder.path(), "", kIdentity);
+    ASSERT_TRUE(store.ok()) << store.status();
+    const StoredState stored = store->TakeStored();
+    EXPECT_EQ(stored.log, raft::DurableState());
+    EXPECT_EQ(stored.image, kv::Image());
+  }
+  const auto contents = folder.Contents();
+  EXPECT_EQ(contents.size(), 2u) << "closing leaves the two files and nothing beside them";
+}
+
+TEST(NodeStoreTest, KeepsWhatWasSavedAcrossAReopening) {
+  const TemporaryFolder folder;
+  const raft::Write write = {.id = {1},
+                             .hard_state = raft::HardState{{3}, {2}},
+                             .reset_to = {},
+                             .entries = {MakeEntry(1, 1, "a"), MakeEntry(2, 3, "")},
+                             .compact_to = {}};
+  kv::SessionRow session = {
+      .id = {5}, .time_to_live = {100}, .last_used = {20}, .acknowledged = 1, .replies = {}};
+  session.replies[2] = {.succeeded = true, .revision = {2}, .results = {kv::PutResult()}};
+  const kv::Delta delta = {.summary = {{2}, {3}, {20}, {2}, 99},
+                           .removed_keys = {},
+                           .added_keys = {{{{2}, 0}, {"key", "value", {2}, {2}, 1}}},
+                           .removed_sessions = {},
+                           .changed_sessions = {session}};
+  {
+    auto store = NodeStore::Open(folder.path(), "", kIdentity);
+    ASSERT_TRUE(store.ok()) << store.status();
+    EXPECT_EQ(store->TakeStored().log, raft::DurableState());
+    ASSERT_TRUE(store->log().Save({&write, 1}).ok());
+    ASSERT_TRUE(store->state().Apply(delta).ok());
+  }
+  auto store = NodeStore::Open(folder.path(), "", kIdentity);
+  ASSERT_TRUE(store.ok()) << store.status();
+  const StoredState stored = store->TakeStored();
+  EXPECT_EQ(stored.log.hard_state, *write.hard_state);
+  EXPECT_EQ(stored.log.entries, write.entries);
+  EXPECT_EQ(stored.image.summary, delta.summary);
+  EXPECT_EQ(stored.image.keys, delta.added_keys);
+  EXPECT_EQ(stored.image.sessions, delta.changed_sessions);
+  auto image = store->state().ReadImage();
+  ASSERT_TRUE(image.ok()) << image.status();
+  EXPECT_EQ(*image, stored.image);
+}
+
+}  // namespace
+}  // namespace lockstep::storage
