@@ -37,7 +37,7 @@ class NodeStore {
   // Moves out what the files held when they were opened.
   StoredState TakeStored() { return std::move(stored_); }
 
-  // The two may be used by two threads at the same time.
+  // May be used by two threads at the same time; see StateStore for a third one.
   LogStore& log() { return log_; }
   StateStore& state() { return state_; }
 

@@ -1,6 +1,5 @@
 #include "storage/state_store.h"
 
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -243,7 +242,7 @@ class StateStore::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
-    if (!Failure().ok()) {
+    if (!failure_.ok()) {
       // The file stays as it is. If not even this works, nothing more can be done.
       static_cast<void>(writer_->SetKeepWalOnClose(true));
     }
@@ -279,8 +278,8 @@ class StateStore::Impl {
   absl::StatusOr<kv::Image> TryReadImage();
 
   // Keeps the first error: INVARIANT 2.
-  absl::Status Remember(absl::Status status);
-  absl::Status Failure() const;
+  absl::Status Remember(absl::Status status, absl::Status* failure) const;
+  absl::Status Remember(absl::Status status) { return Remember(std::move(status), &failure_); }
 
   std::string vfs_;
   Identity identity_;
@@ -293,33 +292,25 @@ class StateStore::Impl {
   std::unique_ptr<Connection> writer_;
   std::unique_ptr<Statements> statements_;  // null before StartWriting()
 
-  std::mutex reader_mutex_;
-  std::unique_ptr<Connection> reader_;  // guarded by reader_mutex_
+  absl::Status failure_;
 
-  mutable std::mutex failure_mutex_;
-  absl::Status failure_;  // guarded by failure_mutex_
+  // The reading thread's own.
+  std::unique_ptr<Connection> reader_;
+  absl::Status reader_failure_;
 };
 
-absl::Status StateStore::Impl::Remember(absl::Status status) {
-  if (!status.ok()) {
-    const std::lock_guard lock(failure_mutex_);
-    if (failure_.ok()) {
-      failure_ = absl::Status(status.code(),
-                              absl::StrFormat("%s: not usable since an earlier error: %s",
-                                              writer_->path(), std::string(status.message())));
-    }
+absl::Status StateStore::Impl::Remember(absl::Status status, absl::Status* failure) const {
+  if (!status.ok() && failure->ok()) {
+    *failure = absl::Status(
+        status.code(), absl::StrFormat("%s: not usable since an earlier error: %s", writer_->path(),
+                                       std::string(status.message())));
   }
   return status;
 }
 
-absl::Status StateStore::Impl::Failure() const {
-  const std::lock_guard lock(failure_mutex_);
-  return failure_;
-}
-
 absl::Status StateStore::Impl::SetMade() {
   CORE_ASSERT(!is_new_ && statements_ == nullptr);
-  LOCKSTEP_RETURN_IF_ERROR(Failure());
+  LOCKSTEP_RETURN_IF_ERROR(failure_);
   return Remember(TrySetMade());
 }
 
@@ -334,7 +325,7 @@ absl::Status StateStore::Impl::TrySetMade() {
 
 absl::Status StateStore::Impl::Create() {
   CORE_ASSERT(is_new_);
-  LOCKSTEP_RETURN_IF_ERROR(Failure());
+  LOCKSTEP_RETURN_IF_ERROR(failure_);
   return Remember(TryCreate());
 }
 
@@ -358,7 +349,7 @@ absl::Status StateStore::Impl::TryCreate() {
 
 absl::StatusOr<kv::Image> StateStore::Impl::Load() {
   CORE_ASSERT(!is_new_ && statements_ == nullptr);
-  LOCKSTEP_RETURN_IF_ERROR(Failure());
+  LOCKSTEP_RETURN_IF_ERROR(failure_);
   absl::StatusOr<kv::Image> image = ReadAll(*writer_);
   LOCKSTEP_RETURN_IF_ERROR(Remember(image.status()));
   stored_ = {image->summary, image->keys.size(), image->sessions.size()};
@@ -368,7 +359,7 @@ absl::StatusOr<kv::Image> StateStore::Impl::Load() {
 
 absl::Status StateStore::Impl::StartWriting() {
   CORE_ASSERT(loaded_ && statements_ == nullptr);
-  LOCKSTEP_RETURN_IF_ERROR(Failure());
+  LOCKSTEP_RETURN_IF_ERROR(failure_);
   return Remember(TryStartWriting());
 }
 
@@ -392,7 +383,6 @@ absl::Status StateStore::Impl::TryStartWriting() {
 }
 
 absl::Status StateStore::Impl::OpenReader() {
-  const std::lock_guard lock(reader_mutex_);
   LOCKSTEP_ASSIGN_OR_RETURN(reader_,
                             Connection::Open(writer_->path(), vfs_, Connection::Mode::kExisting));
   LOCKSTEP_RETURN_IF_ERROR(reader_->SetKeepWalOnClose(true));
@@ -401,14 +391,14 @@ absl::Status StateStore::Impl::OpenReader() {
 }
 
 absl::Status StateStore::Impl::Apply(const kv::Delta& delta) {
-  LOCKSTEP_RETURN_IF_ERROR(Failure());
+  LOCKSTEP_RETURN_IF_ERROR(failure_);
   CORE_ASSERT(statements_ != nullptr);
   LOCKSTEP_RETURN_IF_ERROR(Remember(TryApply(delta)));
   return Remember(MoveWal());
 }
 
 absl::Status StateStore::Impl::Install(const kv::Image& image) {
-  LOCKSTEP_RETURN_IF_ERROR(Failure());
+  LOCKSTEP_RETURN_IF_ERROR(failure_);
   CORE_ASSERT(statements_ != nullptr);
   LOCKSTEP_RETURN_IF_ERROR(Remember(TryInstall(image)));
   return Remember(MoveWal());
@@ -541,14 +531,13 @@ absl::Status StateStore::Impl::PutSession(const kv::SessionRow& row, bool* added
 }
 
 absl::StatusOr<kv::Image> StateStore::Impl::ReadImage() {
-  LOCKSTEP_RETURN_IF_ERROR(Failure());
+  LOCKSTEP_RETURN_IF_ERROR(reader_failure_);
   absl::StatusOr<kv::Image> image = TryReadImage();
-  LOCKSTEP_RETURN_IF_ERROR(Remember(image.status()));
+  LOCKSTEP_RETURN_IF_ERROR(Remember(image.status(), &reader_failure_));
   return image;
 }
 
 absl::StatusOr<kv::Image> StateStore::Impl::TryReadImage() {
-  const std::lock_guard lock(reader_mutex_);
   CORE_ASSERT(reader_ != nullptr);
   // The first row that is read fixes what this transaction sees.
   LOCKSTEP_RETURN_IF_ERROR(reader_->Execute("BEGIN"));

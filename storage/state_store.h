@@ -24,7 +24,7 @@
 // INVARIANTS
 //   (1) All rows together are the state at summary.applied_index: Apply() and Install() are one
 //       transaction each, synced before they return.
-//   (2) After an error the store refuses everything, as LogStore does.
+//   (2) After an error the store refuses to write, as LogStore does.
 
 #ifndef LOCKSTEP_STORAGE_STATE_STORE_H_
 #define LOCKSTEP_STORAGE_STATE_STORE_H_
@@ -53,9 +53,8 @@ kv::RowId RowIdOf(std::uint64_t row_key);
 // then any number of the rest. Nothing before StartWriting() changes an existing state, except
 // SetMade(). (NodeStore does all of this for both files of a node.)
 //
-// THREADS  ReadImage() may be called by any thread at any time after StartWriting() has returned,
-// also while another function runs; all else by one thread at a time. Errors are those of
-// storage/sqlite.h.
+// THREADS  One thread at a time; but ReadImage() may be another thread's at the same time, once
+// StartWriting() has returned. Errors are those of storage/sqlite.h.
 class StateStore {
  public:
   // Opens state.db at `path` in the SQLite VFS `vfs` (empty: the default one). If there is no such
@@ -98,6 +97,7 @@ class StateStore {
 
   // The state of the last Apply() or Install(), whole and of one moment, whatever is written
   // meanwhile; every row checked. While it runs the write-ahead log grows by all that is written.
+  // After an error of its own it refuses everything.
   // REQUIRES: StartWriting() has succeeded.
   absl::StatusOr<kv::Image> ReadImage();
 
