@@ -31,6 +31,10 @@
 
 namespace lockstep::net {
 
+// The longest request that a client sends: gRPC's servers take messages of 4 MiB. What a cluster
+// accepts is less (lockstep::Limits).
+inline constexpr std::uint64_t kRequestBytesMax = (4 << 20) - 1024;
+
 struct ClientOptions {
   // Client addresses ("host:port") of some members, at least one. Others are learnt from answers.
   std::vector<std::string> endpoints;
@@ -107,7 +111,7 @@ class Client {
   // Checks the options; connections are made by the first call. InvalidArgument names the option.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options);
 
-  // As Close(). No other call may be running.
+  // As Close(), and waits for the calls that are still running.
   ~Client();
 
   Client(const Client&) = delete;
