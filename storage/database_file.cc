@@ -94,14 +94,7 @@ absl::Status CheckFormat(const Connection& connection, const Format& format) {
     return absl::DataLossError(
         absl::StrFormat("%s: there is no format %d", connection.path(), version));
   }
-  LOCKSTEP_ASSIGN_OR_RETURN(const std::string mode, connection.QueryText("PRAGMA journal_mode"));
-  if (mode != "wal") {
-    return absl::DataLossError(
-        absl::StrFormat("%s: journal mode is '%s', but this program has set "
-                        "'wal'",
-                        connection.path(), mode));
-  }
-  return absl::OkStatus();
+  return CheckWalMode(connection);
 }
 
 absl::Status CheckSchema(const Connection& connection, const Format& format) {
@@ -186,6 +179,18 @@ absl::StatusOr<bool> IsEmpty(const Connection& connection) {
   return pages <= 1;
 }
 
+// Makes an empty file one in WAL mode; it stays one without content.
+absl::Status SwitchToWal(const Connection& connection) {
+  // The pragma answers with the mode that it has left the file in, whatever that is.
+  LOCKSTEP_ASSIGN_OR_RETURN(const std::string mode,
+                            connection.QueryText("PRAGMA journal_mode=WAL"));
+  if (mode != "wal") {
+    return absl::InternalError(
+        absl::StrFormat("%s: SQLite stays in journal mode '%s'", connection.path(), mode));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<bool> HasContent(const std::string& path, const std::string& vfs) {
@@ -197,6 +202,17 @@ absl::Status SetDurable(const Connection& connection) {
   LOCKSTEP_RETURN_IF_ERROR(connection.SetPragma("synchronous", "FULL", "2"));
   // Overwriting what is deleted would write every page that compaction frees.
   return connection.SetPragma("secure_delete", "OFF", "0");
+}
+
+absl::Status CheckWalMode(const Connection& connection) {
+  LOCKSTEP_ASSIGN_OR_RETURN(const std::string mode, connection.QueryText("PRAGMA journal_mode"));
+  if (mode != "wal") {
+    return absl::DataLossError(
+        absl::StrFormat("%s: journal mode is '%s', but this program has set "
+                        "'wal'",
+                        connection.path(), mode));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::string& vfs,
@@ -219,10 +235,9 @@ absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::stri
 
   LOCKSTEP_ASSIGN_OR_RETURN(bool empty, IsEmpty(connection));
   if (empty) {
-    // Only a write transaction locks a file that is not in WAL mode. Another process may have
+    // A file that is not in WAL mode is only locked by writing to it. Another process may have
     // filled it before the lock was ours.
-    LOCKSTEP_RETURN_IF_ERROR(connection.Execute("BEGIN EXCLUSIVE"));
-    LOCKSTEP_RETURN_IF_ERROR(connection.Execute("COMMIT"));
+    LOCKSTEP_RETURN_IF_ERROR(SwitchToWal(connection));
     LOCKSTEP_ASSIGN_OR_RETURN(empty, IsEmpty(connection));
   }
   if (empty) {
@@ -234,17 +249,6 @@ absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::stri
   LOCKSTEP_ASSIGN_OR_RETURN(file.made, CheckIdentity(connection, identity));
   LOCKSTEP_RETURN_IF_ERROR(CheckTree(connection));
   return file;
-}
-
-absl::Status SwitchToWal(const Connection& connection) {
-  // The pragma answers with the mode that it has left the file in, whatever that is.
-  LOCKSTEP_ASSIGN_OR_RETURN(const std::string mode,
-                            connection.QueryText("PRAGMA journal_mode=WAL"));
-  if (mode != "wal") {
-    return absl::InternalError(
-        absl::StrFormat("%s: SQLite stays in journal mode '%s'", connection.path(), mode));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status CreateTables(const Connection& connection, const Format& format,

@@ -54,7 +54,7 @@ struct DatabaseFile {
   bool made = false;                       // of the identity row
 };
 
-// Opens the file, creating an empty one if there is none, and locks it against every other
+// Opens the file, creating one without content if there is none, and locks it against every other
 // connection until the connection is closed. Checks that it is of this format, undamaged as a
 // SQLite database, and the file of `identity`. Its rows are the caller's to check.
 // Errors: those of storage/sqlite.h; FailedPrecondition for a file of another program, of a newer
@@ -62,9 +62,6 @@ struct DatabaseFile {
 // Neither an error nor closing the connection again has changed any byte of the database.
 absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::string& vfs,
                                         const Format& format, const Identity& identity);
-
-// Makes an empty file one in WAL mode; it stays one without content.
-absl::Status SwitchToWal(const Connection& connection);
 
 // Gives the file its tables and its identity in the open transaction.
 absl::Status CreateTables(const Connection& connection, const Format& format,
@@ -75,6 +72,9 @@ absl::Status SetMade(const Connection& connection, const Identity& identity);
 
 // Settings of every connection that writes: all that is committed is synced. Checked.
 absl::Status SetDurable(const Connection& connection);
+
+// DataLoss unless the file is in WAL mode.
+absl::Status CheckWalMode(const Connection& connection);
 
 }  // namespace lockstep::storage
 

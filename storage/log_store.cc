@@ -191,7 +191,6 @@ absl::Status LogStore::Impl::Damage(std::string_view what) const {
 
 absl::Status LogStore::Impl::TryCreate() {
   CORE_ASSERT(is_new_);
-  LOCKSTEP_RETURN_IF_ERROR(SwitchToWal(*connection_));
   LOCKSTEP_ASSIGN_OR_RETURN(auto statements, TransactionStatements::Prepare(*connection_));
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements));
   LOCKSTEP_RETURN_IF_ERROR(CreateTables(*connection_, LogFormat(), identity_, true));

@@ -330,7 +330,6 @@ absl::Status StateStore::Impl::Create() {
 }
 
 absl::Status StateStore::Impl::TryCreate() {
-  LOCKSTEP_RETURN_IF_ERROR(SwitchToWal(*writer_));
   LOCKSTEP_ASSIGN_OR_RETURN(auto statements, TransactionStatements::Prepare(*writer_));
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements));
   LOCKSTEP_RETURN_IF_ERROR(CreateTables(*writer_, StateFormat(), identity_, false));
@@ -373,8 +372,8 @@ absl::Status StateStore::Impl::TryStartWriting() {
   LOCKSTEP_ASSIGN_OR_RETURN(auto writer, Connection::Open(path, vfs_, Connection::Mode::kExisting));
   writer_ = std::move(writer);
   LOCKSTEP_RETURN_IF_ERROR(SetDurable(*writer_));
+  LOCKSTEP_RETURN_IF_ERROR(CheckWalMode(*writer_));
   LOCKSTEP_RETURN_IF_ERROR(writer_->SetPragma("cell_size_check", "ON", "1"));
-  LOCKSTEP_RETURN_IF_ERROR(SwitchToWal(*writer_));
   writer_->CountWalPages();
   LOCKSTEP_RETURN_IF_ERROR(OpenReader());
   LOCKSTEP_ASSIGN_OR_RETURN(Statements statements, Statements::Prepare(*writer_));
