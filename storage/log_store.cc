@@ -28,7 +28,7 @@ const Format& LogFormat() {
   static const Format format = {
       .name = "Raft log of Lockstep (log.db)",
       .application_id = 0x4c4b6c67,  // "LKlg"
-      .version = 1,
+      .version = kLogFormatVersion,
       .tables = {
           {"entry",
            "CREATE TABLE entry(log_index INTEGER PRIMARY KEY, term INTEGER NOT NULL, time INTEGER "

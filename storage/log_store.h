@@ -40,6 +40,9 @@
 
 namespace lockstep::storage {
 
+// The format above: log.db's `user_version`.
+inline constexpr std::uint64_t kLogFormatVersion = 1;
+
 // The steps of a start, in this order: Open(); Create() if is_new(), else Load(); StartWriting();
 // then any number of Save(). Nothing before StartWriting() changes an existing log. (NodeStore does
 // all of this for both files of a node.)

@@ -25,7 +25,7 @@ const Format& StateFormat() {
   static const Format format = {
       .name = "state of Lockstep (state.db)",
       .application_id = 0x4c4b7374,  // "LKst"
-      .version = 1,
+      .version = kStateFormatVersion,
       .tables = {
           {"key_value",
            "CREATE TABLE key_value(id INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL, "

@@ -40,6 +40,9 @@
 
 namespace lockstep::storage {
 
+// The format above: state.db's `user_version`.
+inline constexpr std::uint64_t kStateFormatVersion = 1;
+
 // The primary key of a row: 47 bits of revision (44 years at 100,000 a second) above 16 bits of
 // `sub` (kv::kCommandOperationsMax bounds it).
 inline constexpr std::uint64_t kRevisionMax = (std::uint64_t{1} << 47) - 1;

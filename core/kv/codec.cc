@@ -13,8 +13,6 @@
 namespace lockstep::kv {
 namespace {
 
-constexpr std::uint32_t kCommandVersion = 1;
-constexpr std::uint32_t kSnapshotVersion = 1;
 constexpr std::uint32_t kSessionRowVersion = 1;
 
 // Protobuf's own limit.

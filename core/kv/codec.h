@@ -5,6 +5,7 @@
 #define LOCKSTEP_CORE_KV_CODEC_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,10 @@
 #include "core/kv/types.h"
 
 namespace lockstep::kv {
+
+// Of the formats that this code writes, and the only ones that it reads.
+inline constexpr std::uint32_t kCommandVersion = 1;
+inline constexpr std::uint32_t kSnapshotVersion = 1;
 
 // What a command may be at most, whatever a node is configured to accept (lockstep::Limits must
 // stay below): guards decoding against bytes that ask for far more memory than they take. Larger
