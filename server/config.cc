@@ -1,0 +1,450 @@
+#include "server/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+
+namespace lockstep::server {
+namespace {
+
+using Values = std::vector<std::string>;
+
+absl::Status Invalid(const std::string& text) { return absl::InvalidArgumentError(text); }
+
+absl::StatusOr<std::uint64_t> ParseNumber(const std::string& text, std::uint64_t low,
+                                          std::uint64_t high) {
+  std::uint64_t number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  if (error != std::errc() || end != last || number < low || number > high) {
+    return Invalid(absl::StrCat("'", text, "' is not a whole number from ", low, " to ", high));
+  }
+  return number;
+}
+
+// Setters are plain functions so that the table stays a table: the member and its bounds are
+// parameters of the template.
+template <auto kMember, std::uint64_t kLow, std::uint64_t kHigh>
+absl::Status SetNumber(const Values& values, Settings* settings) {
+  const absl::StatusOr<std::uint64_t> number = ParseNumber(values.front(), kLow, kHigh);
+  if (!number.ok()) {
+    return number.status();
+  }
+  (settings->*kMember) = *number;
+  return absl::OkStatus();
+}
+
+template <auto kMember>
+std::string ShowNumber(const Settings& settings) {
+  return std::to_string(settings.*kMember);
+}
+
+template <auto kMember, std::uint64_t kLow, std::uint64_t kHigh>
+absl::Status SetLimit(const Values& values, Settings* settings) {
+  const absl::StatusOr<std::uint64_t> number = ParseNumber(values.front(), kLow, kHigh);
+  if (!number.ok()) {
+    return number.status();
+  }
+  (settings->limits.*kMember) = *number;
+  return absl::OkStatus();
+}
+
+template <auto kMember>
+std::string ShowLimit(const Settings& settings) {
+  return std::to_string(settings.limits.*kMember);
+}
+
+std::string ShowNothing(const Settings&) { return ""; }
+
+absl::Status SetNodeId(const Values& values, Settings* settings) {
+  // SQLite's integers are signed.
+  const absl::StatusOr<std::uint64_t> number = ParseNumber(values.front(), 1, INT64_MAX);
+  if (!number.ok()) {
+    return number.status();
+  }
+  settings->node_id = {*number};
+  return absl::OkStatus();
+}
+
+absl::Status SetClusterName(const Values& values, Settings* settings) {
+  const std::string& name = values.front();
+  if (name.empty() || name.size() > 128) {
+    return Invalid("a cluster's name has 1 to 128 bytes");
+  }
+  settings->cluster_name = name;
+  return absl::OkStatus();
+}
+
+std::string ShowClusterName(const Settings& settings) { return settings.cluster_name; }
+
+absl::Status SetDataDir(const Values& values, Settings* settings) {
+  if (values.front().empty()) {
+    return Invalid("the path is empty");
+  }
+  settings->data_dir = values.front();
+  return absl::OkStatus();
+}
+
+// A member's address as others dial it: there, port 0 means nothing.
+absl::StatusOr<Address> ParseMemberAddress(const std::string& text) {
+  absl::StatusOr<Address> address = ParseAddress(text);
+  if (address.ok() && address->port == 0) {
+    return Invalid(absl::StrCat("'", text, "' is not an address of a member: its port is 0"));
+  }
+  return address;
+}
+
+// ID=PEER_ADDRESS[,CLIENT_ADDRESS]
+absl::Status AddMember(const std::string& text, std::map<NodeId, Member>* members) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos) {
+    return Invalid(
+        absl::StrCat("'", text, "' is not a member: expected ID=PEER_ADDRESS[,CLIENT_ADDRESS]"));
+  }
+  const absl::StatusOr<std::uint64_t> id = ParseNumber(text.substr(0, equals), 1, INT64_MAX);
+  if (!id.ok()) {
+    return Invalid(absl::StrCat("in '", text, "': ", std::string(id.status().message())));
+  }
+  const std::string addresses = text.substr(equals + 1);
+  const std::size_t comma = addresses.find(',');
+  const absl::StatusOr<Address> peer = ParseMemberAddress(addresses.substr(0, comma));
+  if (!peer.ok()) {
+    return peer.status();
+  }
+  Member member{*peer, std::nullopt};
+  if (comma != std::string::npos) {
+    const absl::StatusOr<Address> client = ParseMemberAddress(addresses.substr(comma + 1));
+    if (!client.ok()) {
+      return client.status();
+    }
+    member.client = *client;
+  }
+  if (!members->emplace(NodeId{*id}, member).second) {
+    return Invalid(absl::StrCat("node ", *id, " is listed twice"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetMembers(const Values& values, Settings* settings) {
+  std::map<NodeId, Member> members;
+  for (const std::string& value : values) {
+    if (const absl::Status status = AddMember(value, &members); !status.ok()) {
+      return status;
+    }
+  }
+  settings->members = std::move(members);
+  return absl::OkStatus();
+}
+
+template <auto kMember, bool kMayBeOff>
+absl::Status SetListen(const Values& values, Settings* settings) {
+  if (kMayBeOff && values.front() == "off") {
+    (settings->*kMember) = std::nullopt;
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<Address> address = ParseAddress(values.front());
+  if (!address.ok()) {
+    return address.status();
+  }
+  (settings->*kMember) = *address;
+  return absl::OkStatus();
+}
+
+std::string ShowListenPeer(const Settings&) { return "this node's in --peer"; }
+
+std::string ShowMetrics(const Settings& settings) {
+  return settings.listen_metrics ? settings.listen_metrics->ToString() : "off";
+}
+
+struct LevelName {
+  const char* name;
+  LogLevel level;
+};
+constexpr LevelName kLevels[] = {{"debug", LogLevel::kDebug},
+                                 {"info", LogLevel::kInfo},
+                                 {"warning", LogLevel::kWarning},
+                                 {"error", LogLevel::kError}};
+
+absl::Status SetLogLevel(const Values& values, Settings* settings) {
+  for (const LevelName& level : kLevels) {
+    if (values.front() == level.name) {
+      settings->log_level = level.level;
+      return absl::OkStatus();
+    }
+  }
+  return Invalid(
+      absl::StrCat("'", values.front(), "' is not one of debug, info, warning and error"));
+}
+
+std::string ShowLogLevel(const Settings& settings) {
+  return kLevels[static_cast<std::size_t>(settings.log_level)].name;
+}
+
+absl::Status SetLogFormat(const Values& values, Settings* settings) {
+  if (values.front() == "logfmt") {
+    settings->log_format = LogFormat::kLogfmt;
+  } else if (values.front() == "json") {
+    settings->log_format = LogFormat::kJson;
+  } else {
+    return Invalid(absl::StrCat("'", values.front(), "' is not one of logfmt and json"));
+  }
+  return absl::OkStatus();
+}
+
+std::string ShowLogFormat(const Settings& settings) {
+  return settings.log_format == LogFormat::kJson ? "json" : "logfmt";
+}
+
+constexpr std::uint64_t kHourMs = 3'600'000;
+constexpr std::uint64_t kGiB = 1 << 30;
+
+template <auto kMember, std::uint64_t kLow, std::uint64_t kHigh>
+Setting Number(const char* name, const char* group, const char* unit, const char* help) {
+  return {name,
+          group,
+          unit,
+          help,
+          SettingKind::kNumber,
+          &SetNumber<kMember, kLow, kHigh>,
+          &ShowNumber<kMember>};
+}
+
+template <auto kMember, std::uint64_t kLow, std::uint64_t kHigh>
+Setting Limit(const char* name, const char* unit, const char* help) {
+  return {name,
+          "Limits",
+          unit,
+          help,
+          SettingKind::kNumber,
+          &SetLimit<kMember, kLow, kHigh>,
+          &ShowLimit<kMember>};
+}
+
+std::vector<Setting> MakeSettings() {
+  using S = Settings;
+  using L = Limits;
+  return {
+      {"node-id", "Node", "ID", "Number of this node in the cluster. Required.",
+       SettingKind::kNumber, &SetNodeId, &ShowNothing},
+      {"cluster-name", "Node", "NAME",
+       "Name of the cluster. Nodes of other clusters are not listened to, and a data folder "
+       "belongs to one cluster for ever.",
+       SettingKind::kText, &SetClusterName, &ShowClusterName},
+      {"data-dir", "Node", "PATH", "Folder of this node's data. Made if absent. Required.",
+       SettingKind::kText, &SetDataDir, &ShowNothing},
+      {"peer", "Node", "ID=PEER_ADDRESS[,CLIENT_ADDRESS]",
+       "A member of the cluster, this node included: where other members reach it, and where "
+       "clients do. Once for each member, the same on all of them. Required.",
+       SettingKind::kList, &SetMembers, &ShowNothing},
+
+      {"listen-peer", "Addresses", "HOST:PORT", "Where to listen for other members.",
+       SettingKind::kText, &SetListen<&S::listen_peer, false>, &ShowListenPeer},
+      {"listen-client", "Addresses", "HOST:PORT", "Where to listen for clients (gRPC).",
+       SettingKind::kText, &SetListen<&S::listen_client, false>, &ShowListenPeer},
+      {"listen-metrics", "Addresses", "HOST:PORT|off",
+       "Where to serve Prometheus metrics over HTTP, at /metrics.", SettingKind::kText,
+       &SetListen<&S::listen_metrics, true>, &ShowMetrics},
+
+      Number<&S::election_timeout_ms, 10, kHourMs>(
+          "election-timeout-ms", "Timing", "MILLISECONDS",
+          "A follower that hears nothing from a leader for one to two times this starts an "
+          "election."),
+      Number<&S::heartbeat_ms, 1, kHourMs>(
+          "heartbeat-ms", "Timing", "MILLISECONDS",
+          "A leader lets each member hear from it this often. At most a third of "
+          "election-timeout-ms."),
+      Number<&S::retransmit_ms, 1, kHourMs>(
+          "retransmit-ms", "Timing", "MILLISECONDS",
+          "An append that is unanswered for so long counts as lost."),
+      Number<&S::snapshot_timeout_ms, 1, kHourMs>(
+          "snapshot-timeout-ms", "Timing", "MILLISECONDS",
+          "A snapshot that is unanswered for so long counts as lost."),
+      Number<&S::shutdown_timeout_ms, 0, kHourMs>(
+          "shutdown-timeout-ms", "Timing", "MILLISECONDS",
+          "A clean shutdown gives up waiting for requests and the last checkpoint after this."),
+
+      Number<&S::append_entries_max, 1, 1'000'000>("append-entries-max", "Replication", "ENTRIES",
+                                                   "Entries in one append to a member, at most."),
+      Number<&S::append_bytes_max, 1, kGiB>(
+          "append-bytes-max", "Replication", "BYTES",
+          "Bytes in one append to a member, at most; one entry is always allowed."),
+      Number<&S::appends_in_flight_max, 1, 100'000>(
+          "appends-in-flight-max", "Replication", "APPENDS",
+          "Appends that may be unanswered by one member."),
+      Number<&S::uncommitted_bytes_max, 1, 64 * kGiB>(
+          "uncommitted-bytes-max", "Replication", "BYTES",
+          "A leader refuses writes while so much is appended and not committed."),
+      Number<&S::entries_retained, 0, 1'000'000'000>(
+          "entries-retained", "Replication", "ENTRIES",
+          "Applied entries that stay in the log after a checkpoint, so that members that lag a "
+          "little need no snapshot."),
+
+      Limit<&L::key_bytes_max, 1, kGiB>("key-bytes-max", "BYTES", "Size of a key, at most."),
+      Limit<&L::value_bytes_max, 0, kGiB>("value-bytes-max", "BYTES", "Size of a value, at most."),
+      Limit<&L::transaction_operations_max, 1, 1'000'000>(
+          "transaction-operations-max", "OPERATIONS",
+          "Conditions, operations and alternative operations of a transaction, each at most."),
+      Limit<&L::request_bytes_max, 1, kGiB>("request-bytes-max", "BYTES",
+                                            "Size of a request, at most."),
+      Limit<&L::pending_requests_max, 1, 10'000'000>("pending-requests-max", "REQUESTS",
+                                                     "Requests accepted and not yet answered; "
+                                                     "beyond it new ones are refused."),
+      Number<&S::queued_requests_max, 1, 10'000'000>(
+          "queued-requests-max", "Limits", "REQUESTS",
+          "Requests waiting to be looked at; beyond it new ones are refused."),
+      Number<&S::queued_peer_bytes_max, 1 << 20, 64 * kGiB>(
+          "queued-peer-bytes-max", "Limits", "BYTES",
+          "Messages of other members waiting to be looked at; beyond it they are dropped, to be "
+          "sent again."),
+
+      Number<&S::checkpoint_entries, 1, 1'000'000'000>(
+          "checkpoint-entries", "Checkpoints", "ENTRIES",
+          "A checkpoint is written after so many entries, or"),
+      Number<&S::checkpoint_bytes, 1, 64 * kGiB>("checkpoint-bytes", "Checkpoints", "BYTES",
+                                                 "after so many bytes of them."),
+
+      {"log-level", "Log", "LEVEL", "debug, info, warning or error: the least that is logged.",
+       SettingKind::kText, &SetLogLevel, &ShowLogLevel},
+      {"log-format", "Log", "FORMAT", "logfmt or json. One line per event, to standard error.",
+       SettingKind::kText, &SetLogFormat, &ShowLogFormat},
+  };
+}
+
+// No two members, and no two servers of this node, may have one address.
+absl::Status CheckAddresses(const Settings& settings) {
+  std::map<std::string, std::string> users;
+  for (const auto& [id, member] : settings.members) {
+    std::vector<std::pair<Address, std::string>> uses = {
+        {member.peer, absl::StrCat("the peer address of node ", id.value)}};
+    if (member.client) {
+      uses.emplace_back(*member.client, absl::StrCat("the client address of node ", id.value));
+    }
+    for (const auto& [address, use] : uses) {
+      const auto [found, added] = users.emplace(address.ToString(), use);
+      if (!added) {
+        return Invalid(
+            absl::StrCat("peer: ", address.ToString(), " is both ", found->second, " and ", use));
+      }
+    }
+  }
+  const Address peer = settings.peer_address();
+  const Address client = settings.client_address();
+  if (peer == client && peer.port != 0) {
+    return Invalid(absl::StrCat("listen-peer and listen-client are both ", peer.ToString()));
+  }
+  if (settings.listen_metrics && settings.listen_metrics->port != 0 &&
+      (*settings.listen_metrics == peer || *settings.listen_metrics == client)) {
+    return Invalid(absl::StrCat("listen-metrics is ", settings.listen_metrics->ToString(),
+                                ", which is also this node's ",
+                                *settings.listen_metrics == peer ? "peer" : "client", " address"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+ClusterId ClusterIdFromName(std::string_view name) {
+  // FNV-1a, 64 bits; the top bit is cleared because SQLite's integers are signed.
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : name) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  }
+  hash &= INT64_MAX;
+  return {hash == 0 ? 1 : hash};
+}
+
+ClusterId Settings::cluster_id() const { return ClusterIdFromName(cluster_name); }
+
+Address Settings::peer_address() const {
+  return listen_peer ? *listen_peer : members.at(node_id).peer;
+}
+
+Address Settings::client_address() const {
+  return listen_client ? *listen_client : members.at(node_id).client.value();
+}
+
+ReplicaConfig Settings::replica() const {
+  ReplicaConfig config;
+  config.raft.cluster = cluster_id();
+  config.raft.id = node_id;
+  for (const auto& [id, member] : members) {
+    config.raft.voters.push_back(id);
+  }
+  const auto milliseconds = [](std::uint64_t n) {
+    return Milliseconds(static_cast<std::int64_t>(n));
+  };
+  config.raft.election_timeout = milliseconds(election_timeout_ms);
+  config.raft.heartbeat_interval = milliseconds(heartbeat_ms);
+  config.raft.retransmit_timeout = milliseconds(retransmit_ms);
+  config.raft.snapshot_timeout = milliseconds(snapshot_timeout_ms);
+  config.raft.append_entries_max = append_entries_max;
+  config.raft.append_bytes_max = append_bytes_max;
+  config.raft.appends_in_flight_max = appends_in_flight_max;
+  config.raft.uncommitted_bytes_max = uncommitted_bytes_max;
+  config.raft.entries_retained = entries_retained;
+  config.limits = limits;
+  config.checkpoint_entries = checkpoint_entries;
+  config.checkpoint_bytes = checkpoint_bytes;
+  return config;
+}
+
+const std::vector<Setting>& AllSettings() {
+  static const std::vector<Setting> settings = MakeSettings();
+  return settings;
+}
+
+const Setting* FindSetting(std::string_view name) {
+  for (const Setting& setting : AllSettings()) {
+    if (name == setting.name) {
+      return &setting;
+    }
+  }
+  return nullptr;
+}
+
+absl::Status Check(const Settings& settings) {
+  if (settings.node_id == NodeId()) {
+    return Invalid("node-id is required");
+  }
+  if (settings.data_dir.empty()) {
+    return Invalid("data-dir is required");
+  }
+  if (settings.members.empty()) {
+    return Invalid("peer is required, once for each member of the cluster");
+  }
+  const auto self = settings.members.find(settings.node_id);
+  if (self == settings.members.end()) {
+    return Invalid(
+        absl::StrCat("peer: the list does not hold this node, ", settings.node_id.value));
+  }
+  if (!settings.listen_client && !self->second.client) {
+    return Invalid(absl::StrCat("no address for clients: give listen-client, or add one to peer ",
+                                settings.node_id.value));
+  }
+  if (const absl::Status status = CheckAddresses(settings); !status.ok()) {
+    return status;
+  }
+  if (settings.heartbeat_ms * 3 > settings.election_timeout_ms) {
+    return Invalid(absl::StrCat("heartbeat-ms (", settings.heartbeat_ms,
+                                ") is more than a third of election-timeout-ms (",
+                                settings.election_timeout_ms, ")"));
+  }
+  if (settings.limits.key_bytes_max > settings.limits.request_bytes_max) {
+    return Invalid(absl::StrCat("key-bytes-max (", settings.limits.key_bytes_max,
+                                ") is more than request-bytes-max (",
+                                settings.limits.request_bytes_max, ")"));
+  }
+  if (settings.limits.value_bytes_max > settings.limits.request_bytes_max) {
+    return Invalid(absl::StrCat("value-bytes-max (", settings.limits.value_bytes_max,
+                                ") is more than request-bytes-max (",
+                                settings.limits.request_bytes_max, ")"));
+  }
+  if (const std::string error = raft::Validate(settings.replica().raft); !error.empty()) {
+    return Invalid(error);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace lockstep::server

@@ -1,0 +1,129 @@
+// lockstepctl: reads and writes a cluster from the command line.
+
+#include <algorithm>
+#include <future>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "net/client.h"
+#include "server/ctl/options.h"
+#include "server/ctl/output.h"
+
+namespace lockstep::server::ctl {
+namespace {
+
+// Prints an outcome; `print_value` if it is done.
+template <class T, class PrintValue>
+Printed PrintOutcome(const net::Outcome<T>& outcome, bool json, PrintValue print_value) {
+  if (outcome.not_done() != nullptr) {
+    return Print(*outcome.not_done(), json);
+  }
+  if (outcome.unknown() != nullptr) {
+    return Print(*outcome.unknown(), json);
+  }
+  return print_value(outcome.value());
+}
+
+class Runner {
+ public:
+  Runner(const Invocation& invocation, net::Client* client)
+      : invocation_(invocation), json_(invocation.json), client_(*client) {}
+
+  Printed operator()(const PutCommand& command) {
+    return PrintOutcome(client_.Put(command.key, command.value), json_,
+                        [this](const net::PutReply& reply) { return Print(reply, json_); });
+  }
+  Printed operator()(const GetCommand& command) {
+    return PrintOutcome(
+        client_.Get(command.keys), json_,
+        [this, &command](const net::GetReply& reply) { return Print(command, reply, json_); });
+  }
+  Printed operator()(const DeleteCommand& command) {
+    return PrintOutcome(
+        client_.Delete(command.key), json_,
+        [this, &command](const net::DeleteReply& reply) { return Print(command, reply, json_); });
+  }
+  Printed operator()(const PutIfAbsentCommand& command) {
+    return PrintOutcome(client_.PutIfAbsent(command.key, command.value), json_,
+                        [this](const net::ConditionalReply& reply) { return Print(reply, json_); });
+  }
+  Printed operator()(const CompareAndSetCommand& command) {
+    return PrintOutcome(client_.CompareAndSet(command.key, command.expected, command.value), json_,
+                        [this](const net::ConditionalReply& reply) { return Print(reply, json_); });
+  }
+  Printed operator()(const TransactCommand& command) {
+    return PrintOutcome(
+        client_.Transact(command.transaction), json_,
+        [this](const kv::TransactionResult& result) { return Print(result, json_); });
+  }
+  // All at the same time: one that hangs must not keep the others' answers back.
+  Printed operator()(const StatusCommand&) {
+    std::vector<std::future<NodeAnswer>> asked;
+    for (const std::string& endpoint : invocation_.endpoints) {
+      asked.push_back(std::async(std::launch::async, [this, endpoint] { return Ask(endpoint); }));
+    }
+    std::vector<NodeAnswer> answers;
+    for (std::future<NodeAnswer>& one : asked) {
+      answers.push_back(one.get());
+    }
+    return Print(answers, json_);
+  }
+
+ private:
+  NodeAnswer Ask(const std::string& endpoint) {
+    const net::Outcome<v1::StatusResponse> outcome = client_.Status(endpoint);
+    if (outcome.done()) {
+      return {endpoint, outcome.value(), ""};
+    }
+    return {endpoint, std::nullopt,
+            outcome.not_done() != nullptr ? outcome.not_done()->reason : outcome.unknown()->reason};
+  }
+
+  const Invocation& invocation_;
+  const bool json_;
+  net::Client& client_;
+};
+
+int Usage(const absl::Status& status) {
+  std::cerr << "lockstepctl: " << std::string(status.message()) << "\n";
+  return static_cast<int>(ExitCode::kUsage);
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const absl::StatusOr<Invocation> invocation = ParseCommandLine(arguments);
+  if (!invocation.ok()) {
+    return Usage(invocation.status());
+  }
+  if (invocation->print) {
+    std::cout << *invocation->print;
+    return static_cast<int>(ExitCode::kOk);
+  }
+  net::ClientOptions options;
+  options.endpoints = invocation->endpoints;
+  options.call_timeout = invocation->timeout;
+  options.attempt_timeout = std::min(options.attempt_timeout, invocation->timeout);
+  // A command's session is used once: long enough for all its retries, not to pile up for longer.
+  options.session_time_to_live = invocation->timeout * 2 + Seconds(10);
+  const absl::StatusOr<std::unique_ptr<net::Client>> client = net::Client::Connect(options);
+  if (!client.ok()) {
+    return Usage(client.status());
+  }
+  const Printed printed = std::visit(Runner(*invocation, client->get()), invocation->command);
+  std::cout << printed.out << std::flush;
+  std::cerr << printed.err;
+  if (!std::cout) {
+    std::cerr << "lockstepctl: cannot write to standard output\n";
+  }
+  return static_cast<int>(printed.code);
+}
+
+}  // namespace
+}  // namespace lockstep::server::ctl
+
+int main(int argc, char** argv) {
+  return lockstep::server::ctl::Main(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -1,0 +1,69 @@
+// What lockstepctl is asked to do.
+
+#ifndef LOCKSTEP_SERVER_CTL_OPTIONS_H_
+#define LOCKSTEP_SERVER_CTL_OPTIONS_H_
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/kv/types.h"
+#include "core/types.h"
+
+namespace lockstep::server::ctl {
+
+// How lockstepctl ends.
+enum class ExitCode : int {
+  kOk = 0,
+  kNotFound = 1,         // get, delete: there is no such key
+  kUsage = 2,            // wrong arguments; nothing was sent
+  kConditionFailed = 3,  // put-if-absent, cas, txn: certainly executed, the condition did not hold
+  kNotDone = 4,          // it certainly had no effect
+  kUnknown = 5,          // it may have had its effect, or may yet have it
+};
+
+struct PutCommand {
+  std::string key;
+  std::string value;
+};
+struct GetCommand {
+  std::vector<std::string> keys;
+  bool raw = false;  // the value's bytes and nothing else
+};
+struct DeleteCommand {
+  std::string key;
+};
+struct PutIfAbsentCommand {
+  std::string key;
+  std::string value;
+};
+struct CompareAndSetCommand {
+  std::string key;
+  std::optional<std::string> expected;  // unset: the key must be absent
+  std::string value;
+};
+struct TransactCommand {
+  kv::Transaction transaction;
+};
+struct StatusCommand {};
+
+using Command = std::variant<PutCommand, GetCommand, DeleteCommand, PutIfAbsentCommand,
+                             CompareAndSetCommand, TransactCommand, StatusCommand>;
+
+struct Invocation {
+  std::optional<std::string> print;  // set: print it and end with success (--help, --version)
+  std::vector<std::string> endpoints;
+  Duration timeout = Seconds(10);
+  bool json = false;
+  Command command;
+};
+
+// `arguments` without the program's name; reads standard input or a file where they say so.
+// InvalidArgument is one line for standard error.
+absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& arguments);
+
+}  // namespace lockstep::server::ctl
+
+#endif  // LOCKSTEP_SERVER_CTL_OPTIONS_H_

@@ -1,0 +1,141 @@
+// lockstepd: one node of a cluster.
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/config.h"
+#include "server/driver.h"
+#include "server/log.h"
+#include "server/mailbox.h"
+#include "server/node.h"
+#include "server/version.h"
+
+namespace lockstep::server {
+namespace {
+
+// What ends the wait of the main thread.
+struct Signal {
+  int number = 0;
+};
+struct DiskFailed {};
+using Ending = std::variant<Signal, DiskFailed>;
+
+// What the disk or gRPC may take on top of the shutdown's own time before the process ends anyway.
+constexpr Duration kShutdownGrace = Seconds(5);
+
+int Code(ExitCode code) { return static_cast<int>(code); }
+
+// All threads inherit the mask, so that only the thread that waits for these signals gets them.
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a closed standard error must not end a node
+  return signals;
+}
+
+// The first signal asks for a clean shutdown, a second one ends the process at once.
+void WaitForSignals(sigset_t signals, Mailbox<Ending>* endings, NodeLog* log) {
+  int number = 0;
+  sigwait(&signals, &number);
+  endings->Put(Signal{number});
+  sigwait(&signals, &number);
+  log->Write(LogLevel::kWarning, "forced-exit", {Field("signal", strsignal(number))});
+  std::_Exit(Code(ExitCode::kForced));
+}
+
+void PrintReady(const Settings& settings, const Node::Addresses& addresses) {
+  std::cout << "lockstepd: node " << settings.node_id.value << " is ready: clients "
+            << addresses.client.ToString() << ", peers " << addresses.peer.ToString()
+            << ", metrics "
+            << (addresses.metrics ? addresses.metrics->ToString() : std::string("off"))
+            << std::endl;
+}
+
+// Ends the process if a stop takes longer than it should: a supervisor waits for it.
+void StartWatchdog(Duration limit, NodeLog* log) {
+  std::thread([limit, log] {
+    std::this_thread::sleep_for(std::chrono::nanoseconds(limit.ns));
+    log->Write(LogLevel::kError, "shutdown-hangs", {Field("after_ms", limit)});
+    std::_Exit(Code(ExitCode::kFailure));
+  }).detach();
+}
+
+int Run(const Settings& settings, NodeLog* log, Mailbox<Ending>* endings) {
+  log->Write(LogLevel::kInfo, "starting",
+             {Field("version", kVersion), Field("cluster", settings.cluster_name),
+              Field("data_dir", settings.data_dir), Field("members", settings.members.size()),
+              Field("pid", getpid())});
+  auto started = Node::Start(settings, log, [endings] { endings->Put(DiskFailed{}); });
+  if (const auto* failure = std::get_if<StartFailure>(&started)) {
+    log->Write(LogLevel::kError, "start-failed",
+               {Field("error", failure->text), Field("exit_code", Code(failure->code))});
+    return Code(failure->code);
+  }
+  const std::unique_ptr<Node> node = std::get<std::unique_ptr<Node>>(std::move(started));
+  const Node::Addresses& addresses = node->addresses();
+  log->Write(
+      LogLevel::kInfo, "ready",
+      {Field("client", addresses.client.ToString()), Field("peer", addresses.peer.ToString()),
+       Field("metrics", addresses.metrics ? addresses.metrics->ToString() : "off")});
+  PrintReady(settings, addresses);
+
+  std::vector<Ending> received;
+  endings->TakeAll(std::nullopt, &received);
+  const Duration limit = Milliseconds(static_cast<std::int64_t>(settings.shutdown_timeout_ms));
+  StartWatchdog(limit + kShutdownGrace, log);
+  if (std::holds_alternative<DiskFailed>(received.front())) {
+    node->Stop(Duration{0});
+    return Code(ExitCode::kDiskFailed);
+  }
+  const Instant begin = Driver::Now();
+  log->Write(LogLevel::kInfo, "shutting-down",
+             {Field("signal", strsignal(std::get<Signal>(received.front()).number)),
+              Field("at_most_ms", limit)});
+  const bool clean = node->Stop(limit);
+  log->Write(clean ? LogLevel::kInfo : LogLevel::kWarning, "stopped",
+             {Field("clean", clean ? "yes" : "no"), Field("took_ms", Driver::Now() - begin)});
+  return Code(ExitCode::kOk);
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const absl::StatusOr<Invocation> invocation = ParseCommandLine(arguments);
+  if (!invocation.ok()) {
+    std::cerr << "lockstepd: " << std::string(invocation.status().message()) << "\n";
+    return Code(ExitCode::kUsage);
+  }
+  if (invocation->print) {
+    std::cout << *invocation->print;
+    return Code(ExitCode::kOk);
+  }
+  const Settings& settings = invocation->settings;
+  const sigset_t signals = BlockSignals();
+  // Never destroyed: the thread that waits for signals uses both until the process ends.
+  auto* const log = new NodeLog(settings.node_id, settings.log_level, settings.log_format);
+  auto* const endings = new Mailbox<Ending>();
+  std::thread(WaitForSignals, signals, endings, log).detach();
+  return Run(settings, log, endings);
+}
+
+}  // namespace
+}  // namespace lockstep::server
+
+int main(int argc, char** argv) {
+  // Past static destructors: gRPC's and our detached threads may still run.
+  const int code = lockstep::server::Main(std::vector<std::string>(argv + 1, argv + argc));
+  std::cout.flush();
+  std::_Exit(code);
+}

@@ -1,0 +1,374 @@
+#include "server/node.h"
+
+#include <fcntl.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <random>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "net/peer_service.h"
+#include "net/peer_transport.h"
+#include "server/cluster_service.h"
+#include "server/driver.h"
+#include "server/kv_service.h"
+#include "server/metrics.h"
+#include "server/monitor.h"
+#include "server/observer.h"
+#include "server/service_context.h"
+#include "server/sqlite_disk.h"
+#include "server/version.h"
+#include "storage/node_store.h"
+
+namespace lockstep::server {
+namespace {
+
+constexpr char kKvServiceName[] = "lockstep.v1.Kv";
+
+// How long a server waits for calls that are under way once the driver has answered them all.
+constexpr std::chrono::seconds kServerGrace(1);
+
+using Failure = std::optional<StartFailure>;
+
+StartFailure DataFailure(const std::string& text) { return {ExitCode::kDataFolder, text}; }
+
+// A new name in a folder survives a power cut only once the folder is synced.
+std::string SyncFolder(const std::filesystem::path& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const std::error_code error(synced ? 0 : errno, std::generic_category());
+  if (fd >= 0) {
+    close(fd);
+  }
+  return synced ? "" : absl::StrCat(folder.string(), ": ", error.message());
+}
+
+// Makes `folder` and its parents where absent, durably. Returns what went wrong.
+std::string MakeFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (std::filesystem::is_directory(folder, error)) {
+    return "";
+  }
+  const std::filesystem::path parent =
+      folder.has_parent_path() ? folder.parent_path() : std::filesystem::path(".");
+  if (parent != folder) {
+    if (std::string failure = MakeFolder(parent); !failure.empty()) {
+      return failure;
+    }
+  }
+  std::filesystem::create_directory(folder, error);
+  if (error) {
+    return absl::StrCat(folder.string(), ": ", error.message());
+  }
+  return SyncFolder(parent);
+}
+
+// Bytes of an SQLite database with its write-ahead log. Asks the file system, so that any thread
+// may ask while another writes.
+std::uint64_t DatabaseBytes(const std::string& path) {
+  std::uint64_t bytes = 0;
+  for (const char* suffix : {"", "-wal"}) {
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(path + suffix, error);
+    bytes += error ? 0 : size;
+  }
+  return bytes;
+}
+
+std::uint64_t RandomSeed() {
+  std::random_device device;
+  const std::uint64_t high = device();
+  const std::uint64_t low = device();
+  return high << 32 | low;
+}
+
+std::vector<net::PeerAddress> OtherMembers(const Settings& settings) {
+  std::vector<net::PeerAddress> others;
+  for (const auto& [id, member] : settings.members) {
+    if (id != settings.node_id) {
+      others.push_back({id, member.peer.ToString()});
+    }
+  }
+  return others;
+}
+
+std::vector<NodeId> IdsOf(const std::vector<net::PeerAddress>& peers) {
+  std::vector<NodeId> ids;
+  for (const net::PeerAddress& peer : peers) {
+    ids.push_back(peer.id);
+  }
+  return ids;
+}
+
+class TransportSender final : public PeerSender {
+ public:
+  explicit TransportSender(net::PeerTransport* transport) : transport_(*transport) {}
+  void Send(std::vector<raft::Message> messages) override {
+    for (raft::Message& message : messages) {
+      transport_.Send(std::move(message));
+    }
+  }
+
+ private:
+  net::PeerTransport& transport_;
+};
+
+void ConfigureClientServer(const Settings& settings, grpc::ServerBuilder& builder) {
+  // A second process on the port must be an error, not a silent share.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Clients ping idle connections to notice a partition; gRPC's default would hang up on them.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 500);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Room for requests that are a little too large: they get an answer that names the limit. What
+  // is far too large is stopped by gRPC.
+  const std::uint64_t room = settings.limits.request_bytes_max * 2 + (1 << 20);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<std::uint64_t>(room, INT32_MAX)));
+  builder.SetMaxSendMessageSize(-1);
+}
+
+// Listens, or says why not. Fills in the port if 0 was asked for.
+std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, Address* address) {
+  int port = 0;
+  builder.AddListeningPort(address->ToString(), grpc::InsecureServerCredentials(), &port);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server != nullptr) {
+    address->port = static_cast<std::uint16_t>(port);
+  }
+  return server;
+}
+
+}  // namespace
+
+class Node::Impl {
+ public:
+  Impl(const Settings& settings, NodeLog* log, std::function<void()> on_disk_failure)
+      : settings_(settings),
+        log_(*log),
+        others_(OtherMembers(settings_)),
+        metrics_(IdsOf(others_)),
+        observer_(log, &metrics_, std::move(on_disk_failure)),
+        addresses_{settings.peer_address(), settings.client_address(), settings.listen_metrics} {}
+
+  ~Impl() { Stop(Duration{0}); }
+
+  Failure Start() {
+    if (Failure failure = CheckAddresses()) {
+      return failure;
+    }
+    if (Failure failure = OpenFiles()) {
+      return failure;
+    }
+    if (Failure failure = StartDriver()) {
+      return failure;
+    }
+    if (Failure failure = StartServers()) {
+      return failure;
+    }
+    monitor_ = std::make_unique<Monitor>(
+        driver_.get(), transport_.get(), peer_service_.get(), &log_, [this](bool serving) {
+          client_server_->GetHealthCheckService()->SetServingStatus(kKvServiceName, serving);
+        });
+    return std::nullopt;
+  }
+
+  const Addresses& addresses() const { return addresses_; }
+
+  bool Stop(Duration timeout) {
+    monitor_.reset();
+    if (client_server_ != nullptr) {
+      client_server_->GetHealthCheckService()->SetServingStatus(false);
+    }
+    // While it drains, the servers go on: members must hear from this node, and new requests get
+    // the answer that it is shutting down.
+    const bool clean = driver_ != nullptr && driver_->Stop(timeout);
+    if (peer_service_ != nullptr) {
+      peer_service_->Shutdown();
+    }
+    for (grpc::Server* server : {client_server_.get(), peer_server_.get()}) {
+      if (server != nullptr) {
+        server->Shutdown(std::chrono::system_clock::now() + kServerGrace);
+      }
+    }
+    metrics_server_.reset();
+    client_server_.reset();
+    peer_server_.reset();
+    driver_.reset();
+    if (transport_ != nullptr) {
+      transport_->Shutdown();
+    }
+    transport_.reset();
+    disk_.reset();
+    store_.reset();
+    return clean;
+  }
+
+ private:
+  Failure CheckAddresses() {
+    const std::pair<const char*, std::optional<Address>> listens[] = {
+        {"listen-peer", addresses_.peer},
+        {"listen-client", addresses_.client},
+        {"listen-metrics", addresses_.metrics}};
+    for (const auto& [setting, address] : listens) {
+      const absl::Status status = address ? CheckBindable(*address) : absl::OkStatus();
+      if (!status.ok()) {
+        return StartFailure{ExitCode::kAddressInUse,
+                            absl::StrCat(setting, ": ", std::string(status.message()))};
+      }
+    }
+    return std::nullopt;
+  }
+
+  Failure OpenFiles() {
+    const Instant begin = Driver::Now();
+    if (const std::string failure = MakeFolder(settings_.data_dir); !failure.empty()) {
+      return DataFailure(absl::StrCat("data-dir: ", failure));
+    }
+    absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
+        settings_.data_dir, "", storage::Identity{settings_.cluster_id(), settings_.node_id});
+    if (!store.ok()) {
+      return DataFailure(absl::StrCat(
+          std::string(store.status().message()), " (this is node ", settings_.node_id.value,
+          " of cluster ", settings_.cluster_id().value, ", named '", settings_.cluster_name, "')"));
+    }
+    store_.emplace(*std::move(store));
+    disk_.emplace(&*store_);
+    StoredState stored = store_->TakeStored();
+    const std::size_t entries = stored.log.entries.size();
+    const std::size_t keys = stored.image.keys.size();
+    const Index applied = stored.image.summary.applied_index;
+    const Term term = stored.log.hard_state.current_term;
+    std::string error;
+    replica_ = Replica::Start(settings_.replica(), std::move(stored), Random(RandomSeed()),
+                              Driver::Now(), &error);
+    if (!replica_) {
+      return DataFailure(absl::StrCat(settings_.data_dir, ": ", error));
+    }
+    log_.SetContext(term, Role::kFollower);
+    log_.Write(LogLevel::kInfo, "recovered",
+               {Field("log_entries", entries), Field("keys", keys), Field("applied_index", applied),
+                Field("took_ms", Driver::Now() - begin)});
+    return std::nullopt;
+  }
+
+  Failure StartDriver() {
+    transport_ = std::make_unique<net::PeerTransport>(net::PeerTransportOptions{}, others_);
+    sender_.emplace(transport_.get());
+    driver_ = std::make_unique<Driver>(
+        *std::move(replica_),
+        DriverOptions{settings_.queued_requests_max, settings_.queued_peer_bytes_max}, &*disk_,
+        &*sender_, &observer_);
+    replica_.reset();
+    context_.settings = &settings_;
+    context_.driver = driver_.get();
+    context_.metrics = &metrics_;
+    context_.started = Driver::Now();
+    context_.log_db_bytes = [path = settings_.data_dir + "/log.db"] { return DatabaseBytes(path); };
+    context_.state_db_bytes = [path = settings_.data_dir + "/state.db"] {
+      return DatabaseBytes(path);
+    };
+    peer_service_ = std::make_unique<net::PeerService>(
+        settings_.cluster_id(), settings_.node_id,
+        [driver = driver_.get()](raft::Message message) { driver->Receive(std::move(message)); });
+    return std::nullopt;
+  }
+
+  Failure StartServers() {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    const auto in_use = [](const char* setting, const Address& address) {
+      return StartFailure{ExitCode::kAddressInUse,
+                          absl::StrCat(setting, ": cannot listen on ", address.ToString())};
+    };
+    grpc::ServerBuilder peers;
+    net::ConfigurePeerServer(peers);
+    peers.RegisterService(peer_service_.get());
+    peer_server_ = Listen(peers, &addresses_.peer);
+    if (peer_server_ == nullptr) {
+      return in_use("listen-peer", addresses_.peer);
+    }
+    grpc::ServerBuilder clients;
+    ConfigureClientServer(settings_, clients);
+    clients.RegisterService(&kv_service_);
+    clients.RegisterService(&cluster_service_);
+    client_server_ = Listen(clients, &addresses_.client);
+    if (client_server_ == nullptr) {
+      return in_use("listen-client", addresses_.client);
+    }
+    client_server_->GetHealthCheckService()->SetServingStatus(kKvServiceName, false);
+    if (!addresses_.metrics) {
+      return std::nullopt;
+    }
+    absl::StatusOr<std::unique_ptr<MetricsServer>> metrics =
+        MetricsServer::Start(*addresses_.metrics, &metrics_, [this] { return Sample(); });
+    if (!metrics.ok()) {
+      return StartFailure{
+          ExitCode::kAddressInUse,
+          absl::StrCat("listen-metrics: ", std::string(metrics.status().message()))};
+    }
+    metrics_server_ = *std::move(metrics);
+    addresses_.metrics = metrics_server_->address();
+    return std::nullopt;
+  }
+
+  NodeSample Sample() {
+    NodeSample sample;
+    sample.status = driver_->GetStatusNow(Seconds(1));
+    sample.queues = driver_->queues();
+    sample.links = transport_->Stats();
+    sample.incoming = peer_service_->stats();
+    sample.log_db_bytes = context_.log_db_bytes();
+    sample.state_db_bytes = context_.state_db_bytes();
+    return sample;
+  }
+
+  const Settings settings_;
+  NodeLog& log_;
+  const std::vector<net::PeerAddress> others_;
+  Metrics metrics_;
+  NodeObserver observer_;
+  Addresses addresses_;
+  ServiceContext context_;
+  KvService kv_service_{&context_};
+  ClusterService cluster_service_{&context_};
+
+  std::optional<storage::NodeStore> store_;
+  std::optional<SqliteDisk> disk_;
+  std::optional<Replica> replica_;  // until the driver has it
+  std::unique_ptr<net::PeerTransport> transport_;
+  std::optional<TransportSender> sender_;
+  std::unique_ptr<Driver> driver_;
+  std::unique_ptr<net::PeerService> peer_service_;
+  std::unique_ptr<grpc::Server> peer_server_;
+  std::unique_ptr<grpc::Server> client_server_;
+  std::unique_ptr<MetricsServer> metrics_server_;
+  std::unique_ptr<Monitor> monitor_;
+};
+
+std::variant<std::unique_ptr<Node>, StartFailure> Node::Start(
+    const Settings& settings, NodeLog* log, std::function<void()> on_disk_failure) {
+  auto impl = std::make_unique<Impl>(settings, log, std::move(on_disk_failure));
+  if (Failure failure = impl->Start()) {
+    return *failure;
+  }
+  return std::unique_ptr<Node>(new Node(std::move(impl)));
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() = default;
+
+const Node::Addresses& Node::addresses() const { return impl_->addresses(); }
+
+bool Node::Stop(Duration timeout) { return impl_->Stop(timeout); }
+
+}  // namespace lockstep::server
