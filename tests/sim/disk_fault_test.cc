@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <memory>
 #include <string>
 
 #include "core/random.h"
@@ -20,20 +19,11 @@ struct Tally {
   int struck = 0;
   int reported = 0;  // SQLite told the caller
   int wrong = 0;     // checks that failed
-  std::string first_wrong;
-
-  void Count(const std::string& verdict, std::uint64_t nth, const char* what) {
-    if (!verdict.empty()) {
-      ++wrong;
-      if (first_wrong.empty()) {
-        first_wrong = "operation " + std::to_string(nth) + ", " + what + ": " + verdict;
-      }
-    }
-  }
+  std::string last_wrong;
 };
 
-// The caller stops at the first error, as a node does; then the process ends and, in the worst
-// case, the power goes too.
+// The caller stops at the first error, as a node does; then the process ends or, worse, the power
+// goes.
 Tally FailEachOperation(const DbMode& mode, DiskFault fault) {
   Tally tally;
   bool reached = true;
@@ -54,12 +44,17 @@ Tally FailEachOperation(const DbMode& mode, DiskFault fault) {
 
     workload.Close();
     disk.DisarmFaults();
-    const std::unique_ptr<Disk> unplugged = disk.Clone();
-    disk.KillProcess();
-    tally.Count(CheckAfterRestart(disk, mode, workload.acknowledged()), nth, "restarted");
-    Random random(nth);
-    unplugged->Crash(random, nth % 2 == 0 ? CrashMode::kDropAll : CrashMode::kRandom);
-    tally.Count(CheckAfterRestart(*unplugged, mode, workload.acknowledged()), nth, "unplugged");
+    if (nth % 4 == 0) {
+      disk.KillProcess();
+    } else {
+      Random random(nth);
+      disk.Crash(random, nth % 4 == 1 ? CrashMode::kDropAll : CrashMode::kRandom);
+    }
+    const std::string verdict = CheckAfterRestart(disk, mode, workload.acknowledged());
+    if (!verdict.empty()) {
+      ++tally.wrong;
+      tally.last_wrong = "operation " + std::to_string(nth) + ": " + verdict;
+    }
   }
   return tally;
 }
@@ -90,7 +85,7 @@ const Case kCases[] = {
 TEST(DiskFaultTest, AnErrorAtAnyOperationLosesNoAcknowledgedTransaction) {
   for (const Case& c : kCases) {
     const Tally tally = FailEachOperation(c.mode, c.fault);
-    EXPECT_EQ(tally.wrong, 0) << c.name << ": " << tally.first_wrong;
+    EXPECT_EQ(tally.wrong, 0) << c.name << ": " << tally.last_wrong;
     EXPECT_GT(tally.struck, 250) << c.name;
     // What SQLite keeps to itself is what goes wrong while it closes a connection.
     EXPECT_GT(tally.reported * 10, tally.struck * 9) << c.name;

@@ -165,11 +165,11 @@ TEST_F(DiskVfsTest, AMissingDatabaseIsNotMadeUnlessAskedFor) {
 
 // Sorting more than the cache holds spills into temporary files.
 TEST_F(DiskVfsTest, TemporaryFilesServeLargeSortsAndStatements) {
+  int temporary = 0;  // outlives the connection, which writes when it is closed
   const auto db = Open(true);
   EXPECT_EQ(db->Run("PRAGMA temp_store=FILE; PRAGMA cache_size=10; PRAGMA cache_spill=1;"
                     "CREATE TABLE t (n INT, pad BLOB)"),
             SQLITE_OK);
-  int temporary = 0;
   disk_.Observe([&temporary](const Operation& operation) {
     temporary += operation.kind == OperationKind::kWrite && operation.file.empty() ? 1 : 0;
   });

@@ -16,8 +16,10 @@ constexpr char kFile[] = "data.db";
 std::string Body(int transaction, int part) {
   Random random(static_cast<std::uint64_t>(transaction * kRowsEach + part));
   std::string body(100 + random.Below(1200), ' ');
+  std::uint64_t letter = random.Below(26);
   for (char& c : body) {
-    c = static_cast<char>('a' + random.Below(26));
+    c = static_cast<char>('a' + letter);
+    letter = (letter + 7) % 26;
   }
   return body;
 }
