@@ -500,18 +500,19 @@ const Progress* Node::progress(NodeId peer) const {
 // ---- Following --------------------------------------------------------------------------------
 
 void Node::RejectStale(const Message& message) {
-  // The sender learns our term and stops being what it was. Replies of the past need no answer.
+  // The sender learns our term and stops being what it was. Replies of the past need no answer. A
+  // hint would help nobody: our log says nothing about the sender's.
   if (const auto* vote = std::get_if<RequestVote>(&message.body)) {
     SendWhenDurable(message.from, RequestVoteReply{.pre_vote = vote->pre_vote, .granted = false});
   } else if (const auto* append = std::get_if<AppendEntries>(&message.body)) {
     SendWhenDurable(message.from, AppendEntriesReply{.success = false,
                                                      .match = append->previous.index,
-                                                     .hint = log_.LastNotAbove(append->previous),
+                                                     .hint = {},
                                                      .round = append->round});
   } else if (const auto* snapshot = std::get_if<InstallSnapshot>(&message.body)) {
     SendWhenDurable(message.from, AppendEntriesReply{.success = false,
                                                      .match = snapshot->last_included.index,
-                                                     .hint = log_.base(),
+                                                     .hint = {},
                                                      .round = snapshot->round});
   }
 }
