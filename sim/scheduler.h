@@ -26,7 +26,6 @@ enum class EventKind : std::uint8_t {
   kFault,            // payload: index of a fault of the plan
   kFaultEnd,         // payload: index of a fault that is under way
   kRestart,          // target: the node; payload: the crash that it recovers from
-  kHeal,             // the faults end
 };
 
 // An event as plain data: what it means is up to whoever handles its kind.

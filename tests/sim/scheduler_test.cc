@@ -38,9 +38,9 @@ TEST(SchedulerTest, TakesEventsInTheOrderOfTime) {
 TEST(SchedulerTest, AnEventForThePastHappensNowAfterWhatIsDueAlready) {
   Scheduler scheduler;
   scheduler.At(At(10), EventKind::kFault);
-  scheduler.At(At(10), EventKind::kHeal, 0, 0, 1);
+  scheduler.At(At(10), EventKind::kFaultEnd, 0, 0, 1);
   (void)scheduler.Pop();
-  scheduler.At(At(3), EventKind::kHeal, 0, 0, 2);
+  scheduler.At(At(3), EventKind::kFaultEnd, 0, 0, 2);
   EXPECT_EQ(scheduler.Pop().payload, 1u);
   const Event late = scheduler.Pop();
   EXPECT_EQ(late.payload, 2u);

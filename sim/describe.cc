@@ -1,0 +1,189 @@
+#include "sim/describe.h"
+
+#include <type_traits>
+#include <variant>
+
+namespace lockstep::sim {
+namespace {
+
+std::string Number(std::uint64_t number) { return std::to_string(number); }
+
+std::string Words(raft::LogPosition position) {
+  return Number(position.index.value) + "@" + Number(position.term.value);
+}
+
+std::string Words(const raft::RequestVote& body) {
+  return std::string(body.pre_vote ? "PreVote" : "RequestVote") + " last=" + Words(body.last_log);
+}
+
+std::string Words(const raft::RequestVoteReply& body) {
+  return std::string(body.pre_vote ? "PreVoteReply " : "RequestVoteReply ") +
+         (body.granted ? "granted" : "refused");
+}
+
+std::string Words(const raft::AppendEntries& body) {
+  return "AppendEntries previous=" + Words(body.previous) +
+         " entries=" + Number(body.entries.size()) + " commit=" + Number(body.leader_commit.value) +
+         " round=" + Number(body.round);
+}
+
+std::string Words(const raft::AppendEntriesReply& body) {
+  return std::string("AppendEntriesReply ") + (body.success ? "success" : "refused") +
+         " match=" + Number(body.match.value) + (body.success ? "" : " hint=" + Words(body.hint)) +
+         " round=" + Number(body.round);
+}
+
+std::string Words(const raft::InstallSnapshot& body) {
+  return "InstallSnapshot last=" + Words(body.last_included) +
+         " bytes=" + Number(body.data.size()) + " round=" + Number(body.round);
+}
+
+std::string Words(const raft::InstallSnapshotReply& body) {
+  return "InstallSnapshotReply match=" + Number(body.match.value);
+}
+
+void Add(Trace& trace, raft::LogPosition position) {
+  trace.Add(position.index.value);
+  trace.Add(position.term.value);
+}
+
+void Add(Trace& trace, const raft::RequestVote& body) {
+  trace.Add(body.pre_vote ? 1 : 0);
+  Add(trace, body.last_log);
+}
+
+void Add(Trace& trace, const raft::RequestVoteReply& body) {
+  trace.Add((body.pre_vote ? 2U : 0U) | (body.granted ? 1U : 0U));
+}
+
+void Add(Trace& trace, const raft::AppendEntries& body) {
+  Add(trace, body.previous);
+  trace.Add(body.entries.size());
+  if (!body.entries.empty()) {
+    Add(trace, raft::LogPosition{body.entries.back().index, body.entries.back().term});
+    trace.Add(body.entries.back().time.value);
+  }
+  trace.Add(body.leader_commit.value);
+  trace.Add(body.round);
+}
+
+void Add(Trace& trace, const raft::AppendEntriesReply& body) {
+  trace.Add(body.success ? 1 : 0);
+  trace.Add(body.match.value);
+  Add(trace, body.hint);
+  trace.Add(body.round);
+}
+
+void Add(Trace& trace, const raft::InstallSnapshot& body) {
+  Add(trace, body.last_included);
+  trace.Add(body.offset);
+  trace.Add(body.last ? 1 : 0);
+  trace.Add(body.data.size());
+  trace.Add(body.round);
+}
+
+void Add(Trace& trace, const raft::InstallSnapshotReply& body) { trace.Add(body.match.value); }
+
+}  // namespace
+
+std::string NodeName(NodeId node) { return "n" + Number(node.value); }
+
+std::string Describe(const raft::Message& message) {
+  return std::visit([](const auto& body) { return Words(body); }, message.body) +
+         " term=" + Number(message.term.value);
+}
+
+const char* Name(raft::Role role) {
+  switch (role) {
+    case raft::Role::kFollower:
+      return "follower";
+    case raft::Role::kPreCandidate:
+      return "pre-candidate";
+    case raft::Role::kCandidate:
+      return "candidate";
+    case raft::Role::kLeader:
+      return "leader";
+  }
+  return "?";
+}
+
+std::string Describe(const raft::Event& event) {
+  const auto kind = [&] {
+    switch (event.kind) {
+      case raft::Event::Kind::kBecameFollower:
+        return "became follower";
+      case raft::Event::Kind::kBecamePreCandidate:
+        return "became pre-candidate";
+      case raft::Event::Kind::kBecameCandidate:
+        return "became candidate";
+      case raft::Event::Kind::kBecameLeader:
+        return "became LEADER";
+      case raft::Event::Kind::kSteppedDown:
+        return "stepped down";
+      case raft::Event::Kind::kLeaderChanged:
+        return "knows the leader";
+      case raft::Event::Kind::kTruncatedLog:
+        return "truncated its log";
+      case raft::Event::Kind::kCompactedLog:
+        return "compacted its log";
+      case raft::Event::Kind::kSnapshotSent:
+        return "sent a snapshot";
+      case raft::Event::Kind::kSnapshotInstalled:
+        return "installed a snapshot";
+      case raft::Event::Kind::kSnapshotRejected:
+        return "rejected a snapshot";
+      case raft::Event::Kind::kCheckpointStored:
+        return "stored a checkpoint";
+    }
+    return "?";
+  };
+  std::string text = std::string(kind()) + ", term " + Number(event.term.value);
+  if (event.peer != NodeId()) {
+    text += ", " + NodeName(event.peer);
+  }
+  if (event.index != Index()) {
+    text += ", index " + Number(event.index.value);
+  }
+  return event.text.empty() ? text : text + ": " + event.text;
+}
+
+std::string Describe(const Reply& reply) {
+  if (const auto* refusal = std::get_if<Refusal>(&reply.result)) {
+    const auto kind = [&] {
+      switch (refusal->kind) {
+        case RefusalKind::kNotLeader:
+          return "not leader";
+        case RefusalKind::kOverloaded:
+          return "overloaded";
+        case RefusalKind::kInvalid:
+          return "invalid";
+        case RefusalKind::kDropped:
+          return "dropped";
+        case RefusalKind::kUnknown:
+          return "unknown";
+      }
+      return "?";
+    };
+    return std::string(kind()) + ": " + refusal->text;
+  }
+  if (const auto* read = std::get_if<ReadResult>(&reply.result)) {
+    return "read at revision " + Number(read->revision.value);
+  }
+  const auto& result = std::get<kv::CommandResult>(reply.result);
+  if (const auto* done = std::get_if<kv::TransactionResult>(&result)) {
+    return std::string(done->succeeded ? "succeeded" : "conditions failed") + " at revision " +
+           Number(done->revision.value);
+  }
+  if (const auto* opened = std::get_if<kv::SessionOpened>(&result)) {
+    return "session " + Number(opened->session.value);
+  }
+  return "error " + Number(static_cast<std::uint64_t>(std::get<kv::CommandError>(result)));
+}
+
+void AddTo(Trace& trace, const raft::Message& message) {
+  trace.Add(message.from.value << 32 | message.to.value << 8 | message.body.index());
+  trace.Add(message.term.value);
+  std::visit([&](const auto& body) { Add(trace, body); }, message.body);
+}
+
+}  // namespace lockstep::sim

@@ -1,0 +1,136 @@
+// lockstep-sim: runs, hunts and checks. All that concerns the command line is here.
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "sim/check_command.h"
+#include "sim/hunt.h"
+#include "sim/run_command.h"
+
+namespace {
+
+using lockstep::sim::kExitClean;
+using lockstep::sim::kExitUsage;
+
+constexpr char kFooter[] =
+    "Exit codes: 0 clean; 1 a guarantee was found broken; 2 bad usage or input; 3 a history was "
+    "too\n"
+    "hard to check; 130 interrupted. docs/simulator.md tells how to read the output.";
+
+// "90", "90s", "10m" or "2h".
+std::optional<lockstep::Duration> ParseTime(const std::string& text) {
+  std::int64_t unit = 1;
+  std::string digits = text;
+  if (!digits.empty() && digits.find_last_of("smh") == digits.size() - 1) {
+    unit = digits.back() == 's' ? 1 : digits.back() == 'm' ? 60 : 3600;
+    digits.pop_back();
+  }
+  if (digits.empty() || digits.size() > 7 ||
+      digits.find_first_not_of("0123456789") != std::string::npos || std::stoll(digits) == 0) {
+    return std::nullopt;
+  }
+  return lockstep::Seconds(std::stoll(digits) * unit);
+}
+
+unsigned ProcessorCount() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Runs Lockstep clusters in a simulated world that fails, and checks every guarantee.",
+      "lockstep-sim");
+  app.set_version_flag("--version", "lockstep-sim " LOCKSTEP_VERSION);
+  app.require_subcommand(1);
+  app.footer(kFooter);
+
+  lockstep::sim::RunCommand run;
+  CLI::App* run_app = app.add_subcommand("run", "One run, told in detail");
+  auto* seed = run_app->add_option("--seed", run.seed, "Draws the plan from this seed");
+  auto* plan = run_app->add_option("--plan", run.plan_file, "Runs the plan in this file");
+  seed->excludes(plan);
+  run_app->add_flag("--trace", run.trace, "Prints everything that happens, a line each");
+  run_app->add_flag("--show-plan", run.show_plan, "Prints the plan, and does not run it");
+  run_app->add_flag("--double-check", run.double_check, "Runs twice and compares the traces");
+  run_app->add_option("--history", run.history_file,
+                      "Writes what clients did and saw to this file (docs/histories.md)");
+
+  lockstep::sim::HuntOptions hunt;
+  std::string hunt_time;
+  hunt.jobs = ProcessorCount();
+  CLI::App* hunt_app = app.add_subcommand("hunt", "Many seeds, until one fails");
+  hunt_app->add_option("--seeds", hunt.seeds, "How many seeds")->check(CLI::PositiveNumber);
+  hunt_app->add_option("--time", hunt_time, "For how long: 90s, 10m, 2h");
+  hunt_app->add_option("--start-seed", hunt.first_seed, "The first seed")->capture_default_str();
+  hunt_app->add_option("--jobs", hunt.jobs, "Processes at a time; default: one for each processor")
+      ->check(CLI::Range(1, 256));
+  hunt_app->add_flag("--double-check", hunt.double_check,
+                     "Runs each seed twice and compares the traces");
+  hunt_app->add_flag("--keep-going", hunt.keep_going, "Goes on after a failure");
+
+  std::vector<std::string> check_files;
+  std::string check_model;
+  CLI::App* check_app = app.add_subcommand("check", "Are these recorded histories linearizable?");
+  check_app->add_option("FILES", check_files, "Histories (docs/histories.md)")->required();
+  check_app->add_option("--model", check_model,
+                        "register, kv, txn, mutex or store; default: what each file says");
+
+  lockstep::sim::BenchmarkCommand benchmark;
+  CLI::App* benchmark_app =
+      app.add_subcommand("benchmark", "How fast is a five-node cluster with faults simulated?");
+  benchmark_app->add_option("--seed", benchmark.seed, "The seed")->capture_default_str();
+  benchmark_app
+      ->add_option("--rate", benchmark.operations_per_second,
+                   "Client operations per simulated second")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  benchmark_app->add_option("--seconds", benchmark.seconds, "Simulated seconds")
+      ->check(CLI::Range(1, 3'600))
+      ->capture_default_str();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitClean : kExitUsage;
+  }
+  const auto usage_error = [](const std::string& what) {
+    std::fprintf(stderr, "lockstep-sim: %s\n", what.c_str());
+    return kExitUsage;
+  };
+
+  if (run_app->parsed()) {
+    if (!run.seed.has_value() && !run.plan_file.has_value()) {
+      return usage_error("run needs --seed N or --plan FILE");
+    }
+    return lockstep::sim::Run(run, argv[0]);
+  }
+  if (benchmark_app->parsed()) {
+    return lockstep::sim::Benchmark(benchmark);
+  }
+  if (hunt_app->parsed()) {
+    if (!hunt_time.empty()) {
+      hunt.time = ParseTime(hunt_time);
+      if (!hunt.time.has_value()) {
+        return usage_error("--time is like 90s, 10m or 2h, not '" + hunt_time + "'");
+      }
+    }
+    if (!hunt.seeds.has_value() && !hunt.time.has_value()) {
+      return usage_error("hunt needs --seeds N, --time T or both");
+    }
+    return lockstep::sim::Hunt(hunt, argv[0]);
+  }
+  std::optional<lockstep::sim::history::Model> model;
+  if (!check_model.empty()) {
+    model = lockstep::sim::history::ModelNamed(check_model);
+    if (!model.has_value()) {
+      return usage_error("--model is register, kv, txn, mutex or store, not '" + check_model + "'");
+    }
+  }
+  return lockstep::sim::CheckFiles(check_files, model, std::cout, std::cerr);
+}

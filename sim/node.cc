@@ -1,0 +1,453 @@
+#include "sim/node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/kv/codec.h"
+#include "core/kv/machine.h"
+#include "core/raft/node.h"
+#include "sim/describe.h"
+#include "sim/violation.h"
+
+namespace lockstep::sim {
+namespace {
+
+// The streams of a node's generator.
+enum Stream : std::uint64_t { kElections = 1, kDisk, kCrashes, kSqlite };
+
+kv::Summary SummaryOf(const Checkpoint& checkpoint) { return checkpoint.delta.summary; }
+kv::Summary SummaryOf(const Installation& installation) { return installation.image->summary; }
+
+}  // namespace
+
+SimNode::SimNode(NodeId id, const Settings& settings, const ClockError& clock, const Random& random,
+                 Surroundings surroundings, std::function<void(NodeId, Reply)> replies)
+    : id_(id),
+      settings_(settings),
+      world_(surroundings),
+      replies_(std::move(replies)),
+      election_random_(random.Child(kElections)),
+      disk_random_(random.Child(kDisk)),
+      crash_random_(random.Child(kCrashes)),
+      clock_(clock.offset, clock.drift_ppm),
+      vfs_(disk_, "simulated-" + std::to_string(id.value), random.Child(kSqlite)) {}
+
+SimNode::~SimNode() {
+  // Without this, closing the databases would be work for the disk.
+  disk_.KillProcess();
+}
+
+// ---- Life
+
+void SimNode::Start() {
+  if (!disk_.alive()) {
+    disk_.StartProcess();
+  }
+  absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
+      "", vfs_.name(), storage::Identity{.cluster = ClusterId{1}, .node = id_});
+  if (!Stored(store.status(), "opening the node's files")) {
+    return;
+  }
+  store_.emplace(*std::move(store));
+  StoredState stored = store_->TakeStored();
+  world_.judge.Started(id_, stored);
+  Line("starts at index " + std::to_string(stored.image.summary.applied_index.value) + " with " +
+       std::to_string(stored.log.entries.size()) + " entries, term " +
+       std::to_string(stored.log.hard_state.current_term.value));
+  std::string error;
+  replica_ = Replica::Start(ReplicaConfigOf(settings_, id_), std::move(stored),
+                            election_random_.Child(incarnation_), LocalTime(), &error);
+  if (!replica_.has_value()) {
+    throw Violation("a node starts on its own files",
+                    "node " + std::to_string(id_.value) + ": " + error);
+  }
+  Step([](Replica&, Instant) {});
+}
+
+void SimNode::Crash() {
+  ProbeCounts& probes = world_.probes;
+  probes.Count(Probe::kNodeCrashed);
+  if (replica_.has_value() && replica_->node().role() == Role::kLeader) {
+    probes.Count(Probe::kLeaderCrashed);
+  }
+  if (disk_.crashed()) {
+    probes.Count(Probe::kNodeCrashedBetweenStorageOperations);
+  }
+  if (!log_group_.empty()) {
+    probes.Count(Probe::kNodeCrashedWhileWriteInFlight);
+  }
+  if (state_busy_) {
+    probes.Count(std::holds_alternative<Installation>(state_queue_.front())
+                     ? Probe::kNodeCrashedWhileInstalling
+                     : Probe::kNodeCrashedWhileCheckpointInFlight);
+  }
+  const std::uint64_t how = crash_random_.Below(4);
+  if (how == 0 && !disk_.crashed()) {
+    disk_.KillProcess();
+    Line("is killed");
+  } else {
+    disk_.Crash(crash_random_, how <= 1 ? CrashMode::kDropAll : CrashMode::kRandom);
+    Line("loses power");
+  }
+  world_.judge.Stopped(id_);
+  replica_.reset();
+  store_.reset();
+  log_queue_.clear();
+  log_group_.clear();
+  state_queue_.clear();
+  state_busy_ = false;
+  waiting_.clear();
+  deadline_ = Instant::Never();
+  deadline_event_ = SimTime::Never();
+  crash_is_due_ = false;
+  crash_point_ = CrashPoint::kNone;
+  ++incarnation_;
+}
+
+void SimNode::Pause() {
+  ++pauses_;
+  world_.probes.Count(Probe::kNodePaused);
+  Line("pauses");
+}
+
+void SimNode::Resume() {
+  --pauses_;
+  if (pauses_ > 0) {
+    return;
+  }
+  Line("goes on");
+  for (const std::function<void()>& work : std::exchange(waiting_, {})) {
+    // What crashes on the way needs the rest no more.
+    if (running() && !crash_is_due_) {
+      work();
+    }
+  }
+}
+
+void SimNode::Handle(const Event& event) {
+  if (event.incarnation != incarnation_ || !running()) {
+    return;
+  }
+  if (paused()) {
+    waiting_.push_back([this, event] { Handle(event); });
+    return;
+  }
+  switch (event.kind) {
+    case EventKind::kDeadline:
+      if (event.time == deadline_event_) {
+        deadline_event_ = SimTime::Never();
+      }
+      if (LocalTime() < deadline_) {
+        ScheduleDeadline();
+        return;
+      }
+      Step([](Replica& replica, Instant local) { replica.Advance(local); });
+      if (deadline_ <= LocalTime()) {
+        throw Violation("deadlines move", "node " + std::to_string(id_.value) +
+                                              " wants to be told of a time that has passed");
+      }
+      return;
+    case EventKind::kLogExecute:
+      return ExecuteLog();
+    case EventKind::kLogReport:
+      return ReportLog();
+    case EventKind::kStateExecute:
+      return ExecuteState();
+    case EventKind::kStateReport:
+      return ReportState();
+    case EventKind::kSnapshotRead:
+      return ReadSnapshot(NodeId{event.payload});
+    default:
+      return;
+  }
+}
+
+void SimNode::Receive(const raft::Message& message) {
+  if (!running()) {
+    return;
+  }
+  if (paused()) {
+    waiting_.push_back([this, message] { Receive(message); });
+    return;
+  }
+  if (message.term < replica_->node().current_term()) {
+    world_.probes.Count(Probe::kMessageFromEarlierTermDelivered);
+  }
+  Step([&](Replica& replica, Instant local) { replica.Receive(message, local); });
+}
+
+void SimNode::Submit(Request request, Duration patience) {
+  if (!running()) {
+    return;
+  }
+  if (paused()) {
+    waiting_.push_back([this, request, patience] { Submit(request, patience); });
+    return;
+  }
+  Step([&](Replica& replica, Instant local) {
+    request.deadline = local + patience;
+    replica.Submit(std::move(request), local);
+  });
+}
+
+void SimNode::RequestCheckpoint() {
+  if (running() && !paused()) {
+    Step([](Replica& replica, Instant local) { replica.RequestCheckpoint(local); });
+  }
+}
+
+void SimNode::DisarmCrashes() {
+  disk_.DisarmFaults();
+  crash_point_ = CrashPoint::kNone;
+}
+
+void SimNode::Calm() {
+  disk_stalls_ = false;
+  disk_slower_ = Duration{};
+}
+
+// ---- The replica
+
+template <class Input>
+void SimNode::Step(const Input& input) {
+  input(*replica_, LocalTime());
+  Effects effects = replica_->TakeEffects();
+  if (effects.write.has_value()) {
+    world_.judge.Wrote(id_, *effects.write);
+  }
+  world_.judge.Stepped(id_, *replica_);
+  TraceState();
+  CarryOut(std::move(effects));
+}
+
+void SimNode::CarryOut(Effects effects) {
+  for (const raft::Event& event : effects.events) {
+    Notice(event);
+  }
+  if (effects.write.has_value()) {
+    log_queue_.push_back(*std::move(effects.write));
+    StoreLog();
+  }
+  // In the order of their ids, which they share.
+  const bool installation_first = effects.checkpoint.has_value() &&
+                                  effects.installation.has_value() &&
+                                  effects.installation->id < effects.checkpoint->id;
+  if (effects.installation.has_value() && installation_first) {
+    state_queue_.emplace_back(*std::move(effects.installation));
+  }
+  if (effects.checkpoint.has_value()) {
+    state_queue_.emplace_back(*std::move(effects.checkpoint));
+  }
+  if (effects.installation.has_value() && !installation_first) {
+    state_queue_.emplace_back(*std::move(effects.installation));
+  }
+  StoreState();
+  for (const NodeId peer : effects.snapshots_wanted) {
+    After(DrawDiskTime(), EventKind::kSnapshotRead, peer.value);
+  }
+  for (raft::Message& message : effects.messages) {
+    world_.judge.Sent(message);
+    AddTo(world_.trace, message);
+    if (world_.trace.on()) {
+      Line("-> " + NodeName(message.to) + " " + Describe(message));
+    }
+    world_.network.Send(std::move(message));
+  }
+  for (Reply& reply : effects.replies) {
+    world_.trace.Add(reply.id.value << 8 | reply.result.index());
+    replies_(id_, std::move(reply));
+  }
+  deadline_ = effects.deadline;
+  ScheduleDeadline();
+}
+
+void SimNode::Notice(const raft::Event& event) {
+  if (world_.trace.on()) {
+    Line(Describe(event));
+  }
+  ProbeCounts& probes = world_.probes;
+  switch (event.kind) {
+    case raft::Event::Kind::kBecamePreCandidate:
+      return probes.Count(Probe::kPreVoteStarted);
+    case raft::Event::Kind::kBecameCandidate:
+      return probes.Count(Probe::kElectionStarted);
+    case raft::Event::Kind::kBecameLeader:
+      return probes.Count(Probe::kLeaderElected);
+    case raft::Event::Kind::kSteppedDown:
+      return probes.Count(event.text.find("majority") != std::string::npos
+                              ? Probe::kSteppedDownByCheckQuorum
+                              : Probe::kSteppedDownByHigherTerm);
+    case raft::Event::Kind::kTruncatedLog:
+      return probes.Count(Probe::kLogTruncated);
+    case raft::Event::Kind::kCompactedLog:
+      return probes.Count(Probe::kLogCompacted);
+    case raft::Event::Kind::kSnapshotSent:
+      return probes.Count(Probe::kSnapshotSent);
+    case raft::Event::Kind::kSnapshotInstalled:
+      return probes.Count(Probe::kSnapshotInstalled);
+    case raft::Event::Kind::kSnapshotRejected:
+      return probes.Count(Probe::kSnapshotRejected);
+    case raft::Event::Kind::kCheckpointStored:
+      return probes.Count(Probe::kCheckpointStored);
+    case raft::Event::Kind::kBecameFollower:
+    case raft::Event::Kind::kLeaderChanged:
+      return;
+  }
+}
+
+void SimNode::ScheduleDeadline() {
+  const SimTime due = clock_.WhenReads(deadline_, now());
+  // A deadline that moved later is noticed when the event that is there already comes.
+  if (running() && due < deadline_event_) {
+    deadline_event_ = due;
+    world_.scheduler.At(due, EventKind::kDeadline, static_cast<std::uint16_t>(id_.value),
+                        incarnation_);
+  }
+}
+
+// ---- log.db: one transaction at a time, with all writes that wait
+
+void SimNode::StoreLog() {
+  if (!log_group_.empty() || log_queue_.empty()) {
+    return;
+  }
+  log_group_.assign(std::make_move_iterator(log_queue_.begin()),
+                    std::make_move_iterator(log_queue_.end()));
+  log_queue_.clear();
+  if (log_group_.size() > 1) {
+    world_.probes.Count(Probe::kGroupCommitOfSeveralWrites);
+  }
+  After(DrawDiskTime(), EventKind::kLogExecute);
+}
+
+void SimNode::ExecuteLog() {
+  if (crash_point_ == CrashPoint::kBeforeStoring) {
+    crash_is_due_ = true;
+    return;
+  }
+  world_.judge.StoringLog(id_, log_group_);
+  if (Stored(store_->log().Save(log_group_), "saving to log.db")) {
+    world_.judge.LogStored(id_);
+  }
+  world_.trace.Add(log_group_.back().id.value);
+  if (world_.trace.on()) {
+    Line("has stored writes up to " + std::to_string(log_group_.back().id.value));
+  }
+  if (crash_point_ == CrashPoint::kAfterStoring) {
+    crash_is_due_ = true;
+  }
+  if (!crash_is_due_) {
+    After(Microseconds(1 + static_cast<std::int64_t>(disk_random_.Below(
+                               static_cast<std::uint64_t>(settings_.disk_min_us) + 1))),
+          EventKind::kLogReport);
+  }
+}
+
+void SimNode::ReportLog() {
+  const WriteId stored = log_group_.back().id;
+  log_group_.clear();
+  if (log_queue_.empty() && !Stored(store_->log().Tidy(), "tidying log.db")) {
+    return;
+  }
+  StoreLog();
+  Step([&](Replica& replica, Instant local) { replica.Persisted(stored, local); });
+}
+
+// ---- state.db: checkpoints and installations, one after the other
+
+void SimNode::StoreState() {
+  if (!state_busy_ && !state_queue_.empty()) {
+    state_busy_ = true;
+    After(DrawDiskTime(), EventKind::kStateExecute);
+  }
+}
+
+void SimNode::ExecuteState() {
+  const StateWrite& write = state_queue_.front();
+  world_.judge.StoringState(id_,
+                            std::visit([](const auto& each) { return SummaryOf(each); }, write));
+  const auto* checkpoint = std::get_if<Checkpoint>(&write);
+  const absl::Status status = checkpoint != nullptr
+                                  ? store_->state().Apply(checkpoint->delta)
+                                  : store_->state().Install(*std::get<Installation>(write).image);
+  if (Stored(status, "saving to state.db")) {
+    world_.judge.StateStored(id_);
+  }
+  if (!crash_is_due_) {
+    After(Microseconds(1), EventKind::kStateReport);
+  }
+}
+
+void SimNode::ReportState() {
+  const StateWrite write = std::move(state_queue_.front());
+  state_queue_.pop_front();
+  state_busy_ = false;
+  StoreState();
+  Step([&](Replica& replica, Instant local) {
+    if (const auto* checkpoint = std::get_if<Checkpoint>(&write)) {
+      replica.CheckpointStored(checkpoint->id, local);
+    } else {
+      replica.SnapshotInstalled(std::get<Installation>(write).id, local);
+    }
+  });
+}
+
+void SimNode::ReadSnapshot(NodeId peer) {
+  const absl::StatusOr<kv::Image> image = store_->state().ReadImage();
+  if (!Stored(image.status(), "reading state.db")) {
+    return;
+  }
+  Snapshot snapshot{.last_included = {image->summary.applied_index, image->summary.applied_term},
+                    .data = Bytes(kv::EncodeImage(*image))};
+  Step([&](Replica& replica, Instant local) {
+    replica.SnapshotRead(peer, std::move(snapshot), local);
+  });
+}
+
+// ---- Small things
+
+bool SimNode::Stored(const absl::Status& status, const char* what) {
+  if (disk_.crashed()) {
+    crash_is_due_ = true;
+  }
+  if (!status.ok() && !disk_.crashed()) {
+    throw Violation("storage works on a good disk",
+                    "node " + std::to_string(id_.value) + ", " + what + ": " + status.ToString());
+  }
+  return status.ok();
+}
+
+Duration SimNode::DrawDiskTime() {
+  std::int64_t micros = settings_.disk_min_us;
+  micros += disk_random_.Between(0, settings_.disk_spread_us);
+  if (disk_stalls_ && settings_.disk_stall_permille > 0 &&
+      disk_random_.Chance(static_cast<std::uint64_t>(settings_.disk_stall_permille), 1000)) {
+    micros += settings_.disk_stall_us;
+  }
+  return Microseconds(micros) + disk_slower_;
+}
+
+void SimNode::TraceState() {
+  const raft::Node& node = replica_->node();
+  const kv::Summary summary = replica_->machine().summary();
+  Trace& trace = world_.trace;
+  trace.Add(node.current_term().value << 8 | static_cast<std::uint64_t>(node.role()));
+  trace.Add(node.commit_index().value);
+  trace.Add(node.log().last_index().value);
+  trace.Add(summary.applied_index.value);
+  trace.Add(summary.digest);
+}
+
+void SimNode::Line(const std::string& text) {
+  if (world_.trace.on()) {
+    world_.trace.Line(now(), NodeName(id_), text);
+  }
+}
+
+Instant SimNode::LocalTime() const { return clock_.Read(now()); }
+
+void SimNode::After(Duration delay, EventKind kind, std::uint64_t payload) {
+  world_.scheduler.After(delay, kind, static_cast<std::uint16_t>(id_.value), incarnation_, payload);
+}
+
+}  // namespace lockstep::sim

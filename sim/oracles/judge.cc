@@ -1,0 +1,190 @@
+#include "sim/oracles/judge.h"
+
+#include <string>
+
+#include "core/kv/machine.h"
+#include "core/raft/node.h"
+#include "sim/oracles/leader_completeness.h"
+#include "sim/oracles/promises.h"
+#include "sim/violation.h"
+
+namespace lockstep::sim {
+namespace {
+
+std::string NodeText(NodeId node) { return "node " + std::to_string(node.value); }
+
+}  // namespace
+
+Judge::Judge(std::size_t nodes, ProbeCounts& probes)
+    : nodes_(nodes), election_safety_(nodes), probes_(probes) {
+  for (const Node& node : nodes_) {
+    durable_.push_back(&node.durable);
+  }
+}
+
+void Judge::Started(NodeId id, const StoredState& stored) {
+  CheckLogLoaded(id, stored.log);
+  CheckStateLoaded(id, stored.image.summary);
+  Node& node = At(id);
+  election_safety_.HardStateDurable(id, node.durable.hard_state());
+  canonical_.Covered(id, {node.state.applied_index, node.state.applied_term});
+  digests_.Applied(id, node.state);
+  node.memory = node.durable;
+  node.applied = node.state.applied_index;
+  node.view.reset();
+}
+
+// A transaction that had not returned may have happened or not, but not by half; everything else is
+// there unchanged.
+void Judge::CheckLogLoaded(NodeId id, const raft::DurableState& log) {
+  Node& node = At(id);
+  const std::string difference = node.durable.DifferenceFrom(log);
+  if (!node.storing_log.empty()) {
+    LogShadow stored = node.durable;
+    for (const raft::Write& write : node.storing_log) {
+      stored.Apply(write);
+    }
+    node.storing_log.clear();
+    if (stored.DifferenceFrom(log).empty()) {
+      node.durable = stored;
+      probes_.Count(Probe::kUnacknowledgedWriteSurvived);
+      return;
+    }
+    probes_.Count(Probe::kUnacknowledgedWriteLost);
+  }
+  if (!difference.empty()) {
+    throw Violation("disks keep what was synced",
+                    NodeText(id) + " has read from log.db " + difference);
+  }
+}
+
+void Judge::CheckStateLoaded(NodeId id, const kv::Summary& summary) {
+  Node& node = At(id);
+  if (node.storing_state.has_value() && summary == *node.storing_state) {
+    node.state = summary;
+  }
+  node.storing_state.reset();
+  if (summary != node.state) {
+    throw Violation("disks keep what was synced",
+                    NodeText(id) + " has read from state.db the state of index " +
+                        std::to_string(summary.applied_index.value) + " instead of " +
+                        std::to_string(node.state.applied_index.value));
+  }
+}
+
+void Judge::Stopped(NodeId id) { At(id).view.reset(); }
+
+void Judge::Wrote(NodeId id, const raft::Write& write) {
+  Node& node = At(id);
+  node.memory.Apply(write);
+  if (!write.entries.empty()) {
+    log_matching_.Appended(id, node.memory, write.entries.front().index);
+  }
+}
+
+void Judge::Stepped(NodeId id, const Replica& replica) {
+  Node& node = At(id);
+  const raft::View view(replica.node());
+  raft::CheckState(view);
+  if (node.view.has_value()) {
+    raft::CheckStep(*node.view, view);
+  }
+  CheckShadow(node, view);
+
+  const bool led = node.view.has_value() && node.view->role == raft::Role::kLeader &&
+                   node.view->current_term == view.current_term;
+  if (view.role == raft::Role::kLeader && !led) {
+    election_safety_.Elected(id, view.current_term);
+    CheckLeaderIsComplete(id, view.current_term, node.memory, canonical_);
+  }
+  // A node that starts has committed what it had applied; Started() has looked at that.
+  const Index commit_before = node.view.has_value() ? node.view->commit_index : node.applied;
+  if (view.commit_index > commit_before) {
+    CheckCommit(node, view, commit_before);
+  }
+  CheckApplied(node, id, replica);
+  node.view = view;
+}
+
+// What a node does must be what it says: oracles judge by what it writes.
+void Judge::CheckShadow(const Node& node, const raft::View& view) const {
+  const raft::HardState hard_state{view.current_term, view.voted_for};
+  if (node.memory.hard_state() != hard_state || node.memory.last() != view.last ||
+      node.memory.base() != view.base) {
+    throw Violation("changes are written", NodeText(view.id) +
+                                               " has changed its term, vote or log without "
+                                               "handing out a write that says so");
+  }
+  const Index believed = view.durable_index;
+  if (believed > node.durable.base().index && believed > node.state.applied_index &&
+      node.durable.TermAt(believed) != node.memory.TermAt(believed)) {
+    throw Violation("what counts as durable is",
+                    NodeText(view.id) + " takes index " + std::to_string(believed.value) +
+                        " for durable, and its disk does not hold that entry");
+  }
+}
+
+void Judge::CheckCommit(Node& node, const raft::View& view, Index before) {
+  const Index known = canonical_.last_index();
+  canonical_.Committed(view.id, node.memory, before, view.commit_index);
+  if (canonical_.last_index() == known) {
+    return;
+  }
+  CheckCommitIsOnAQuorum(view.id, view.role == raft::Role::kLeader, view.current_term, known,
+                         canonical_, durable_);
+  if (canonical_.TermAt(known.Next()) < view.current_term) {
+    probes_.Count(Probe::kOlderTermEntryCommitted);
+  }
+  exactly_once_.Committed(canonical_);
+}
+
+void Judge::CheckApplied(Node& node, NodeId id, const Replica& replica) {
+  const kv::Summary summary = replica.machine().summary();
+  if (summary.applied_index == node.applied) {
+    return;
+  }
+  if (summary.applied_index < node.applied) {
+    throw Violation("state machine safety", NodeText(id) + " has gone back from index " +
+                                                std::to_string(node.applied.value) + " to " +
+                                                std::to_string(summary.applied_index.value));
+  }
+  canonical_.Covered(id, {summary.applied_index, summary.applied_term});
+  digests_.Applied(id, summary);
+  exactly_once_.Applied(id, node.applied, replica.machine());
+  node.applied = summary.applied_index;
+}
+
+void Judge::Sent(const raft::Message& message) const {
+  const Node& node = At(message.from);
+  CheckPromise(message, node.durable, node.state.applied_index);
+}
+
+void Judge::StoringLog(NodeId id, std::span<const raft::Write> writes) {
+  At(id).storing_log.assign(writes.begin(), writes.end());
+}
+
+void Judge::LogStored(NodeId id) {
+  Node& node = At(id);
+  for (const raft::Write& write : node.storing_log) {
+    node.durable.Apply(write);
+  }
+  node.storing_log.clear();
+  election_safety_.HardStateDurable(id, node.durable.hard_state());
+  if (node.durable.base().index > node.state.applied_index) {
+    throw Violation("compaction keeps the data",
+                    NodeText(id) + " has dropped its log up to index " +
+                        std::to_string(node.durable.base().index.value) +
+                        ", and its state.db only covers " +
+                        std::to_string(node.state.applied_index.value));
+  }
+}
+
+void Judge::StoringState(NodeId id, const kv::Summary& summary) { At(id).storing_state = summary; }
+
+void Judge::StateStored(NodeId id) {
+  Node& node = At(id);
+  node.state = *node.storing_state;
+  node.storing_state.reset();
+}
+
+}  // namespace lockstep::sim

@@ -1,0 +1,105 @@
+// All oracles of a run behind one door. The world tells the judge what happens, in the order in
+// which it happens; the judge throws a Violation (or core's AssertionFailure) as soon as a
+// guarantee is broken. Everything is judged over the whole run, also what concerns nodes that are
+// down.
+
+#ifndef LOCKSTEP_SIM_ORACLES_JUDGE_H_
+#define LOCKSTEP_SIM_ORACLES_JUDGE_H_
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/kv/types.h"
+#include "core/raft/invariants.h"
+#include "core/raft/message.h"
+#include "core/replica.h"
+#include "core/types.h"
+#include "sim/log_shadow.h"
+#include "sim/oracles/canonical_log.h"
+#include "sim/oracles/digests.h"
+#include "sim/oracles/election_safety.h"
+#include "sim/oracles/exactly_once.h"
+#include "sim/oracles/log_matching.h"
+#include "sim/probes.h"
+
+namespace lockstep::sim {
+
+class Judge {
+ public:
+  Judge(std::size_t nodes, ProbeCounts& probes);
+
+  // ---- A node's life
+
+  // `node` starts, and has read this from its files.
+  void Started(NodeId node, const StoredState& stored);
+  // `node` is gone. What was being stored may or may not be on its disk.
+  void Stopped(NodeId node);
+
+  // ---- One input, in this order; each part may be missing
+
+  // The node has handed out a write to log.db.
+  void Wrote(NodeId node, const raft::Write& write);
+  // The input is handled, and its effects are taken.
+  void Stepped(NodeId node, const Replica& replica);
+  // The node sends a message.
+  void Sent(const raft::Message& message) const;
+  // The node answers a command, not a read, with a result.
+  void Answered(NodeId node, const kv::Command& command, const kv::CommandResult& result) const {
+    exactly_once_.Answered(node, command, result);
+  }
+
+  // ---- Disks
+
+  // These writes are being stored in one transaction; then: it has returned success.
+  void StoringLog(NodeId node, std::span<const raft::Write> writes);
+  void LogStored(NodeId node);
+  // The state with this summary is being stored; then: that has returned success.
+  void StoringState(NodeId node, const kv::Summary& summary);
+  void StateStored(NodeId node);
+
+  // ---- Clients
+
+  void Refused(const kv::Command& command) { exactly_once_.Refused(command); }
+
+  // The run is over.
+  void CheckEnd() const { exactly_once_.CheckRefused(); }
+
+  const CanonicalLog& canonical() const { return canonical_; }
+  const ExactlyOnce& exactly_once() const { return exactly_once_; }
+  std::size_t terms_led() const { return election_safety_.terms_led(); }
+
+ private:
+  struct Node {
+    LogShadow memory;                      // what the running node has
+    LogShadow durable;                     // what its log.db has
+    std::vector<raft::Write> storing_log;  // in the transaction under way
+    kv::Summary state;                     // what its state.db has
+    std::optional<kv::Summary> storing_state;
+    std::optional<raft::View> view;  // after the last input; empty if there was none
+    Index applied;
+  };
+
+  Node& At(NodeId node) { return nodes_[node.value - 1]; }
+  const Node& At(NodeId node) const { return nodes_[node.value - 1]; }
+
+  void CheckLogLoaded(NodeId id, const raft::DurableState& log);
+  void CheckStateLoaded(NodeId id, const kv::Summary& summary);
+  void CheckShadow(const Node& node, const raft::View& view) const;
+  void CheckCommit(Node& node, const raft::View& view, Index before);
+  void CheckApplied(Node& node, NodeId id, const Replica& replica);
+
+  std::vector<Node> nodes_;
+  std::vector<const LogShadow*> durable_;  // of nodes_
+  CanonicalLog canonical_;
+  ElectionSafety election_safety_;
+  LogMatching log_matching_;
+  Digests digests_;
+  ExactlyOnce exactly_once_;
+  ProbeCounts& probes_;
+};
+
+}  // namespace lockstep::sim
+
+#endif  // LOCKSTEP_SIM_ORACLES_JUDGE_H_

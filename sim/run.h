@@ -1,0 +1,51 @@
+// One run of one plan, with its verdict and its figures.
+
+#ifndef LOCKSTEP_SIM_RUN_H_
+#define LOCKSTEP_SIM_RUN_H_
+
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+
+#include "core/types.h"
+#include "sim/client.h"
+#include "sim/history.h"
+#include "sim/plan.h"
+#include "sim/probes.h"
+#include "sim/trace.h"
+
+namespace lockstep::sim {
+
+struct Failure {
+  std::string property;  // what is broken, the same word for every failure of its kind
+  std::string text;
+};
+
+struct RunResult {
+  std::optional<Failure> failure;
+  Fingerprint fingerprint;
+  Duration simulated;
+  Duration wall;  // real time, for people: nothing depends on it
+  std::uint64_t events = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t committed = 0;  // entries
+  std::uint64_t terms_led = 0;  // terms that had a leader
+  ClientCounts operations;
+  ProbeCounts probes;
+};
+
+struct RunOptions {
+  std::FILE* trace = nullptr;           // lines for people go here
+  history::History* history = nullptr;  // filled in, also if the run fails
+};
+
+// Runs a valid plan from its beginning in this process, whatever ran before.
+RunResult RunPlan(const Plan& plan, const RunOptions& options = {});
+
+// Runs it twice; a difference between the two is a failure too.
+RunResult RunPlanTwice(const Plan& plan);
+
+}  // namespace lockstep::sim
+
+#endif  // LOCKSTEP_SIM_RUN_H_

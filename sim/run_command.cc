@@ -1,0 +1,151 @@
+#include "sim/run_command.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "sim/history_file.h"
+#include "sim/hunt.h"
+#include "sim/plan_draw.h"
+#include "sim/plan_text.h"
+#include "sim/run.h"
+
+namespace lockstep::sim {
+namespace {
+
+double InSeconds(Duration duration) { return static_cast<double>(duration.ns) / 1e9; }
+
+std::optional<Plan> LoadPlan(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    std::fprintf(stderr, "lockstep-sim: cannot read the plan %s\n", path.c_str());
+    return std::nullopt;
+  }
+  std::string error;
+  std::optional<Plan> plan = ReadPlan(text.str(), &error);
+  if (!plan.has_value()) {
+    std::fprintf(stderr, "lockstep-sim: %s is no plan: %s\n", path.c_str(), error.c_str());
+  }
+  return plan;
+}
+
+void PrintPlanInBrief(const Plan& plan) {
+  const Settings& settings = plan.settings;
+  std::printf("cluster     %" PRId64 " nodes, election timeout %" PRId64
+              " ms, heartbeats every %" PRId64 " ms\n",
+              settings.nodes, settings.election_timeout_us / 1000,
+              settings.heartbeat_interval_us / 1000);
+  std::printf("clients     %" PRId64 ", %zu operations on %" PRId64 " keys\n", settings.clients,
+              plan.operations.size(), settings.keys);
+  std::map<FaultKind, std::size_t> counts;
+  for (const Fault& fault : plan.faults) {
+    ++counts[fault.kind];
+  }
+  std::string faults;
+  for (const auto& [kind, count] : counts) {
+    faults += (faults.empty() ? "" : ", ") + std::to_string(count) + " " + ShapeOf(kind).name;
+  }
+  std::printf("faults      for %.1f s: %s\n", static_cast<double>(settings.fault_phase_us) / 1e6,
+              faults.empty() ? "none" : faults.c_str());
+}
+
+void PrintResult(const RunResult& result) {
+  std::printf("operations  %" PRIu64 " ok, %" PRIu64 " certainly not done, %" PRIu64 " unknown\n",
+              result.operations.ok, result.operations.failed, result.operations.unknown);
+  std::printf("consensus   %" PRIu64 " elections, %" PRIu64 " terms with a leader, %" PRIu64
+              " entries committed, %" PRIu64 " messages\n",
+              result.probes.Of(Probe::kElectionStarted), result.terms_led, result.committed,
+              result.messages);
+  const double wall = std::max(1e-9, InSeconds(result.wall));
+  std::printf("time        %.3f s simulated in %.3f s: %.0f x real time, %" PRIu64
+              " events, %.0f a second\n",
+              InSeconds(result.simulated), wall, InSeconds(result.simulated) / wall, result.events,
+              static_cast<double>(result.events) / wall);
+}
+
+void PrintProbes(const ProbeCounts& probes) {
+  std::string reached;
+  for (std::size_t i = 0; i < kProbeCount; ++i) {
+    if (probes.counts[i] > 0) {
+      reached += (reached.empty() ? "" : ", ") + std::to_string(probes.counts[i]) + " " +
+                 Name(static_cast<Probe>(i));
+    }
+  }
+  std::printf("reached     %s\n", reached.empty() ? "no rare state" : reached.c_str());
+}
+
+}  // namespace
+
+int Run(const RunCommand& command, const std::string& program) {
+  std::optional<Plan> plan;
+  if (command.plan_file.has_value()) {
+    plan = LoadPlan(*command.plan_file);
+    if (!plan.has_value()) {
+      return kExitUsage;
+    }
+  } else {
+    plan = DrawPlan(*command.seed);
+  }
+  if (command.show_plan) {
+    std::fputs(WritePlan(*plan).c_str(), stdout);
+    return kExitClean;
+  }
+  const std::string what = command.plan_file.has_value()
+                               ? "--plan " + *command.plan_file
+                               : "--seed " + std::to_string(*command.seed);
+  std::printf("%s run %s\n", program.c_str(), what.c_str());
+  PrintPlanInBrief(*plan);
+
+  history::History history;
+  RunResult result =
+      RunPlan(*plan, {.trace = command.trace ? stdout : nullptr, .history = &history});
+  if (command.double_check && !result.failure.has_value()) {
+    const RunResult again = RunPlan(*plan);
+    if (again.fingerprint != result.fingerprint) {
+      result.failure =
+          Failure{"determinism", "the second run left the trace " + again.fingerprint.ToString()};
+    }
+  }
+  PrintResult(result);
+  PrintProbes(result.probes);
+  std::printf("trace hash  %s%s\n", result.fingerprint.ToString().c_str(),
+              command.double_check && !result.failure.has_value() ? ", twice" : "");
+  if (command.history_file.has_value()) {
+    if (const absl::Status status = history::WriteHistoryFile(history, *command.history_file);
+        !status.ok()) {
+      std::fprintf(stderr, "lockstep-sim: %s\n", status.ToString().c_str());
+      return kExitUsage;
+    }
+    std::printf("history     %zu operations in %s\n", history.operations.size(),
+                command.history_file->c_str());
+  }
+  if (result.failure.has_value()) {
+    std::printf("FAILED      %s: %s\nto repeat   %s run %s --trace\n",
+                result.failure->property.c_str(), result.failure->text.c_str(), program.c_str(),
+                what.c_str());
+    return kExitFailure;
+  }
+  std::printf("verdict     clean\n");
+  return kExitClean;
+}
+
+int Benchmark(const BenchmarkCommand& command) {
+  const Plan plan =
+      DrawBenchmarkPlan(command.seed, command.operations_per_second, Seconds(command.seconds));
+  PrintPlanInBrief(plan);
+  const RunResult result = RunPlan(plan);
+  PrintResult(result);
+  std::printf("trace hash  %s\n", result.fingerprint.ToString().c_str());
+  if (result.failure.has_value()) {
+    std::printf("FAILED      %s: %s\n", result.failure->property.c_str(),
+                result.failure->text.c_str());
+    return kExitFailure;
+  }
+  return kExitClean;
+}
+
+}  // namespace lockstep::sim

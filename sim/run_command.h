@@ -1,0 +1,35 @@
+// `lockstep-sim run`: one seed or plan, told to people.
+
+#ifndef LOCKSTEP_SIM_RUN_COMMAND_H_
+#define LOCKSTEP_SIM_RUN_COMMAND_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace lockstep::sim {
+
+struct RunCommand {
+  std::optional<std::uint64_t> seed;     // one of these two is set
+  std::optional<std::string> plan_file;  // sim/plan_text.h
+  bool trace = false;
+  bool show_plan = false;
+  bool double_check = false;
+  std::optional<std::string> history_file;  // to write the history to
+};
+
+// Prints what the run was and what it did. Returns an ExitCode (sim/hunt.h).
+int Run(const RunCommand& command, const std::string& program);
+
+struct BenchmarkCommand {
+  std::uint64_t seed = 1;
+  std::int64_t operations_per_second = 20;
+  std::int64_t seconds = 600;  // simulated
+};
+
+// Measures how fast a five-node cluster with faults is simulated.
+int Benchmark(const BenchmarkCommand& command);
+
+}  // namespace lockstep::sim
+
+#endif  // LOCKSTEP_SIM_RUN_COMMAND_H_

@@ -1,0 +1,117 @@
+// A plan's nodes, clients and faults, run to the end: a phase in which faults strike, then one in
+// which nothing fails any more and everything must come right within a stated time.
+
+#ifndef LOCKSTEP_SIM_WORLD_H_
+#define LOCKSTEP_SIM_WORLD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/types.h"
+#include "sim/client.h"
+#include "sim/network.h"
+#include "sim/node.h"
+#include "sim/oracles/judge.h"
+#include "sim/plan.h"
+#include "sim/probes.h"
+#include "sim/scheduler.h"
+#include "sim/trace.h"
+
+namespace lockstep::sim {
+
+// One at a time in a process: see SeedSqlite().
+class World {
+ public:
+  // REQUIRES: Validate(plan) is empty; plan and trace outlive the world.
+  World(const Plan& plan, Trace& trace);
+
+  // Starts all nodes. To be called first, and once.
+  void Start();
+
+  // Runs the plan to its end and checks everything. Throws Violation or AssertionFailure as soon as
+  // something is wrong.
+  void Run();
+
+  // ---- In parts, for tests that tell a story
+
+  // Handles the next event. REQUIRES: there is one, which is always so while a node runs.
+  void Step();
+  // Handles everything due until `time` has come.
+  void RunUntil(SimTime time);
+
+  // Lets a fault begin now, whatever its own time says. Returns the number to end it with.
+  std::size_t BeginFault(const Fault& fault);
+  // Ends it, if it has not ended and has an end.
+  void EndFault(std::size_t number);
+  // Ends all faults for good: nodes start, links are whole, clocks run, disks are quick, and
+  // nothing is lost any more. Clients wait as long as it takes.
+  void Heal();
+
+  // After Heal(): every client has its answer, and all nodes have applied all there is and know the
+  // same leader.
+  bool Settled() const;
+  // How long that may take after Heal(), and after an operation began, counted for each operation
+  // on its own (docs/simulator.md).
+  Duration SettlingBound() const;
+  // Everybody's state, for a failure's report.
+  std::string Describe() const;
+
+  SimTime now() const { return scheduler_.now(); }
+  std::uint64_t events() const { return scheduler_.popped(); }
+  const Plan& plan() const { return plan_; }
+  SimNode& node(NodeId id) { return *nodes_[id.value - 1]; }
+  const SimNode& node(NodeId id) const { return *nodes_[id.value - 1]; }
+  std::size_t node_count() const { return nodes_.size(); }
+  Network& network() { return network_; }
+  const Network& network() const { return network_; }
+  Clients& clients() { return clients_; }
+  const Clients& clients() const { return clients_; }
+  const Judge& judge() const { return judge_; }
+  const ProbeCounts& probes() const { return probes_; }
+
+  // The running node that leads, of several that think so the one of the latest term; 0 if none.
+  NodeId Leader() const;
+
+ private:
+  struct ActiveFault {
+    Fault fault;
+    NodeId node;  // the one it struck, 0 if none
+    bool ended = false;
+    std::vector<std::pair<NodeId, NodeId>> cuts;
+  };
+
+  void Dispatch(const Event& event);
+  void CrashWhatIsDue();
+  void CrashNode(SimNode& node, Duration downtime);
+  void Cut(ActiveFault& fault, NodeId from, NodeId to);
+  void CutFault(ActiveFault& active);
+  void ScheduleNextOperation();
+  void ScheduleNextFault();
+  void Line(const std::string& text);
+
+  const Plan& plan_;
+  Trace& trace_;
+  ProbeCounts probes_;
+  Scheduler scheduler_;
+  Judge judge_;
+  Network network_;
+  std::vector<std::unique_ptr<SimNode>> nodes_;
+  std::vector<Duration> downtime_;  // by node: of a crash that is armed
+  Clients clients_;
+
+  std::vector<ActiveFault> active_;
+  std::size_t next_operation_ = 0;
+  std::size_t operations_begun_ = 0;
+  std::size_t next_fault_ = 0;
+  bool healed_ = false;
+};
+
+}  // namespace lockstep::sim
+
+#endif  // LOCKSTEP_SIM_WORLD_H_
