@@ -55,6 +55,12 @@ INCLUDE_EXCEPTIONS = {
     ('sim/oracles/linearizability', 'absl/container/flat_hash_map.h'):
         'the checker looks up in them and never iterates',
     ('sim/disk/disk.h', 'thread'): 'asserts that one thread owns a disk; starts none',
+    # Around the simulation, not in it: how long it took, how long to go on, with how many processes.
+    ('sim/run.cc', 'chrono'): 'measures real time for people',
+    ('sim/run.cc', 'ctime'): 'measures real time for people',
+    ('sim/hunt.cc', 'chrono'): 'hunts for a given real time',
+    ('sim/hunt.cc', 'unistd.h'): 'forks a process for each job',
+    ('sim/main.cc', 'thread'): 'asks how many processors there are; starts none',
 }
 
 # What core's object files may import from C: memory, exceptions, and what compilers add.
@@ -90,6 +96,8 @@ IMPURE_C = re.compile(
 IMPORT_EXCEPTIONS = [
     # The checker looks up in hash tables and never iterates over them.
     ('sim', r'^oracles_linearizability', r'hash_internal|container_internal|_Hash_bytes'),
+    # Real time for people, as for the include above.
+    ('sim', r'^run\.cc', r'^std::chrono::\w+::steady_clock::now|^clock_gettime$'),
 ]
 
 
