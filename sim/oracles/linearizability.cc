@@ -12,7 +12,8 @@
 namespace lockstep::sim::history {
 namespace {
 
-constexpr std::uint64_t kStepsMax = 200'000'000;  // what the search counts must fit 32 bits
+constexpr std::uint64_t kStepsMax = 200'000'000;     // what the search counts must fit 32 bits
+constexpr std::uint64_t kExplainStepsMax = 100'000;  // to collect states
 constexpr std::size_t kStatesShownMax = 4;
 constexpr std::size_t kOperationsShownMax = 10;
 constexpr std::size_t kKeysShownMax = 8;
@@ -103,46 +104,49 @@ std::string Explain(const History& history, const Violation& violation,
   }
   out += "When its turn came, the possible states were:\n";
   for (std::size_t i = 0; i < states.size(); ++i) {
-    if (i == kStatesShownMax) {
-      out += absl::StrFormat("  ... %d more\n", states.size() - i);
-      break;
-    }
-    out += "  " + states[i] + "\n";
+    out += i < kStatesShownMax ? "  " + states[i] + "\n" : "  ... and others\n";
   }
   return out;
 }
 
-// Searches once more, to see what the search that found nothing had reached.
-// REQUIRES: it found nothing, and `last_turn` was the last turn that it reached.
-Violation ExplainNone(const History& history, const KeyGroup& group, Problem::Turn last_turn) {
+// The least number of demands that no order meets, as far as searches of `steps_max` steps tell.
+// REQUIRES: no order meets all.
+Problem::Turn FirstUnmet(const History& history, const KeyGroup& group, std::uint64_t steps_max) {
   Problem problem(history, group);
-  Search search(problem);
+  Problem::Turn met = 0;  // this many can be met, and `unmet` cannot
+  auto unmet = static_cast<Problem::Turn>(problem.demands().size());
+  while (unmet - met > 1) {
+    const Problem::Turn middle = met + (unmet - met) / 2;
+    (Search(problem, middle).Run(steps_max) == Search::Result::kNone ? unmet : met) = middle;
+  }
+  return unmet;
+}
+
+// Searches again, to see how far an order can go.
+// REQUIRES: none meets all demands.
+Violation ExplainNone(const History& history, const KeyGroup& group, std::uint64_t steps_max) {
+  Problem problem(history, group);
   Violation violation;
   if (history.model != Model::kRegister && history.model != Model::kMutex) {
     violation.keys.assign(group.keys.begin(), group.keys.end());
     std::sort(violation.keys.begin(), violation.keys.end());
   }
-  const Problem::Op demand = problem.demands()[last_turn];
+  const Problem::Turn unmet = FirstUnmet(history, group, steps_max);
+  const Problem::Op demand = problem.demands()[unmet - 1];
   violation.misplaced = problem.operations()[demand].position;
   const Operation& misplaced = history.operations[violation.misplaced];
   const std::vector<std::string> shown_keys = KeysOf(misplaced);
 
-  std::vector<Problem::State> states_seen;
   std::vector<std::string> states;
-  search.VisitTurn(last_turn, [&](const std::vector<Problem::Op>& order, Problem::State state) {
-    const bool first = states_seen.empty();
-    if (first || order.size() > violation.prefix.size()) {
-      violation.prefix = Positions(problem, order);
-    }
-    if (states_seen.size() > kOperationsShownMax ||
-        std::find(states_seen.begin(), states_seen.end(), state) != states_seen.end()) {
-      return;
-    }
-    states_seen.push_back(state);
-    const std::string text = StateAfter(history, Positions(problem, order), shown_keys);
+  Search search(problem, unmet);
+  search.VisitLastTurn([&](const std::vector<Problem::Op>& order, Problem::State) {
+    if (states.size() > kStatesShownMax) return;
+    const std::vector<std::size_t> positions = Positions(problem, order);
+    if (states.empty() || positions.size() > violation.prefix.size()) violation.prefix = positions;
+    const std::string text = StateAfter(history, positions, shown_keys);
     if (std::find(states.begin(), states.end(), text) == states.end()) states.push_back(text);
   });
-  search.Run(kStepsMax);
+  search.Run(std::min(steps_max, kExplainStepsMax));
 
   for (const std::size_t position : group.operations) {
     const Operation& operation = history.operations[position];
@@ -182,13 +186,13 @@ absl::StatusOr<CheckReport> CheckLinearizability(const History& history,
       break;
     }
     Problem problem(history, group);
-    Search search(problem);
+    Search search(problem, static_cast<Problem::Turn>(problem.demands().size()));
     const Search::Result result = search.Run(steps_max - report.steps);
     report.steps += search.steps();
     if (result == Search::Result::kNone) {
       report.verdict = Verdict::kIllegal;
       if (!options.explain) break;
-      report.violations.push_back(ExplainNone(history, group, search.last_turn()));
+      report.violations.push_back(ExplainNone(history, group, steps_max));
     } else if (result == Search::Result::kGaveUp && report.verdict != Verdict::kIllegal) {
       report.verdict = Verdict::kGaveUp;
     } else if (options.witness) {

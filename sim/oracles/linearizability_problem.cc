@@ -6,22 +6,19 @@
 namespace lockstep::sim::history {
 namespace {
 
-// Calls visit(key) for every key that the operation may read or write.
+// Calls visit(key) for every key that the operation may read or write; for a transaction without
+// keys with the empty one, so that it belongs somewhere: it may still contradict itself.
 template <class Visit>
 void VisitKeys(const Operation& operation, const Visit& visit) {
-  switch (operation.action) {
-    case Action::kTxn:
-      for (const Step& step : operation.steps) visit(std::string_view(step.key));
-      return;
-    case Action::kCondTxn:
-      for (const Condition& condition : operation.conditions) {
-        visit(std::string_view(condition.key));
-      }
-      for (const Step& step : operation.steps) visit(std::string_view(step.key));
-      for (const Step& step : operation.else_steps) visit(std::string_view(step.key));
-      return;
-    default:
-      visit(std::string_view(operation.key));
+  if (operation.action != Action::kTxn && operation.action != Action::kCondTxn) {
+    visit(std::string_view(operation.key));
+    return;
+  }
+  for (const Condition& condition : operation.conditions) visit(std::string_view(condition.key));
+  for (const Step& step : operation.steps) visit(std::string_view(step.key));
+  for (const Step& step : operation.else_steps) visit(std::string_view(step.key));
+  if (operation.conditions.empty() && operation.steps.empty() && operation.else_steps.empty()) {
+    visit(std::string_view());
   }
 }
 
@@ -117,6 +114,11 @@ Problem::Problem(const History& history, const KeyGroup& group)
   }
   OrderDemands();
   DropUseless();
+  NumberFacts();
+  key_words_ = (values_.size() + 63) / 64;
+  keys_seen_.resize(sorts() * key_words_);
+  keys_changed_.resize(sorts() * key_words_);
+  for (const Entry& entry : operations_) MarkKeys(entry);
 }
 
 Problem::Slot Problem::SlotOf(std::string_view key) const { return slots_.find(key)->second; }
@@ -414,6 +416,58 @@ void Problem::DropUseless() {
   for (Op& demand : demands_) demand = kept[demand];
 }
 
+void Problem::NumberFacts() {
+  for (const KeyValues& values : values_) {
+    fact_begins_.push_back(static_cast<Fact>(facts_));
+    if (values.kind() == KeyValues::Kind::kPlain) facts_ += values.size();
+  }
+  sort_facts_.resize(sorts());
+  std::vector<bool> known(sorts());
+  for (const Entry& entry : operations_) {
+    if (known[entry.sort]) continue;
+    known[entry.sort] = true;
+    Facts& facts = sort_facts_[entry.sort];
+    for (std::uint32_t i = entry.forms_begin; i < entry.forms_end; ++i) {
+      for (const Guard& guard : Guards(forms_[i].guards)) {
+        if (guard.equal && plain(guard.slot)) {
+          facts.needed.push_back(fact_begins_[guard.slot] + guard.value);
+        }
+      }
+      for (std::uint32_t j = forms_[i].changes.begin; j < forms_[i].changes.end; ++j) {
+        const Change& change = changes_[j];
+        if (plain(change.slot)) {
+          facts.brought.push_back(fact_begins_[change.slot] + change.operand);
+        }
+      }
+    }
+  }
+}
+
+void Problem::MarkKeys(const Entry& entry) {
+  const auto mark = [&](std::vector<std::uint64_t>& keys, Slot slot) {
+    keys[entry.sort * key_words_ + slot / 64] |= std::uint64_t{1} << (slot % 64);
+  };
+  for (std::uint32_t i = entry.forms_begin; i < entry.forms_end; ++i) {
+    for (const Guard& guard : Guards(forms_[i].guards)) mark(keys_seen_, guard.slot);
+    for (const Guard& guard : Guards(forms_[i].any)) mark(keys_seen_, guard.slot);
+    for (std::uint32_t j = forms_[i].changes.begin; j < forms_[i].changes.end; ++j) {
+      mark(keys_changed_, changes_[j].slot);
+    }
+  }
+}
+
+bool Problem::Conflict(Op a, Op b) const {
+  const std::size_t a_begin = operations_[a].sort * key_words_;
+  const std::size_t b_begin = operations_[b].sort * key_words_;
+  for (std::size_t i = 0; i < key_words_; ++i) {
+    const std::uint64_t a_changed = keys_changed_[a_begin + i];
+    const std::uint64_t b_changed = keys_changed_[b_begin + i];
+    if ((a_changed & (b_changed | keys_seen_[b_begin + i])) != 0) return true;
+    if ((b_changed & keys_seen_[a_begin + i]) != 0) return true;
+  }
+  return false;
+}
+
 std::span<const Problem::Guard> Problem::Guards(const Span& span) const {
   return {guards_.data() + span.begin, guards_.data() + span.end};
 }
@@ -464,15 +518,33 @@ bool Problem::Apply(Op op, State state, State* next) {
   return false;
 }
 
-std::optional<std::vector<Problem::Guard>> Problem::Missing(Op op, State state) const {
+bool Problem::CanApply(Op op, State state) const {
   const Entry& entry = operations_[op];
-  const FlatForm& form = forms_[entry.forms_begin];
-  if (!form.possible) return std::nullopt;
-  std::vector<Guard> missing;
-  for (const Guard& guard : Guards(form.guards)) {
-    if (!Holds(guard, Row(state))) missing.push_back(guard);
+  const std::span<const KeyValues::Id> row = Row(state);
+  for (std::uint32_t i = entry.forms_begin; i < entry.forms_end; ++i) {
+    if (Applies(forms_[i], row)) return true;
   }
-  return missing;
+  return false;
+}
+
+std::vector<Problem::Guard> Problem::Blockers(Op op, State state) const {
+  const Entry& entry = operations_[op];
+  const std::span<const KeyValues::Id> row = Row(state);
+  std::vector<Guard> blockers;
+  for (std::uint32_t i = entry.forms_begin; i < entry.forms_end; ++i) {
+    const FlatForm& form = forms_[i];
+    if (!form.possible) continue;
+    const std::span<const Guard> guards = Guards(form.guards);
+    const auto broken = std::find_if(guards.begin(), guards.end(),
+                                     [&](const Guard& guard) { return !Holds(guard, row); });
+    if (broken != guards.end()) {
+      blockers.push_back(*broken);
+    } else {
+      const std::span<const Guard> any = Guards(form.any);
+      blockers.insert(blockers.end(), any.begin(), any.end());
+    }
+  }
+  return blockers;
 }
 
 bool Problem::MayBring(Op op, const Guard& guard) const {

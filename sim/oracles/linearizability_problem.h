@@ -27,7 +27,7 @@ struct KeyGroup {
   std::vector<std::size_t> operations;
 };
 
-// REQUIRES: the history is valid. Operations on no key (empty transactions) are in no group.
+// REQUIRES: the history is valid. Empty transactions count as operations on the empty key.
 std::vector<KeyGroup> GroupKeys(const History& history);
 
 // The operations of one group. Operations are named by their position here, in the order of their
@@ -73,11 +73,41 @@ class Problem {
     bool equal;
     friend bool operator==(const Guard&, const Guard&) = default;
   };
-  // The conditions of `op` that `state` does not meet and that other operations must bring about
-  // before it can take effect. Nothing if no operation can.
-  std::optional<std::vector<Guard>> Missing(Op op, State state) const;
+  bool CanApply(Op op, State state) const;
+  // Why the operation cannot take effect in `state`: conditions of which one must be brought about
+  // first. None if it never can. REQUIRES: it cannot.
+  std::vector<Guard> Blockers(Op op, State state) const;
   // Whether the operation may make the condition true, where it can take effect.
   bool MayBring(Op op, const Guard& guard) const;
+  // Whether the order of the two may matter: one changes a key that the other looks at or changes.
+  bool Conflict(Op a, Op b) const;
+
+  // A value of a key, where both are plain: facts are numbered from 0.
+  using Fact = std::uint32_t;
+  std::size_t facts() const { return facts_; }
+  struct Facts {
+    std::vector<Fact> needed;   // the operation takes effect only where these hold
+    std::vector<Fact> brought;  // may hold after it
+  };
+  const Facts& FactsOf(Op op) const { return sort_facts_[operations_[op].sort]; }
+  // Calls visit(fact) for every fact that holds in `before` and not in `after`.
+  template <class Visit>
+  void VisitLost(State before, State after, const Visit& visit) const {
+    const std::span<const KeyValues::Id> old_row = Row(before);
+    const std::span<const KeyValues::Id> row = Row(after);
+    for (Slot slot = 0; slot < row.size(); ++slot) {
+      if (old_row[slot] != row[slot] && plain(slot)) visit(fact_begins_[slot] + old_row[slot]);
+    }
+  }
+  // Calls visit(fact) for every fact that holds in `state`.
+  template <class Visit>
+  void VisitFacts(State state, const Visit& visit) const {
+    const std::span<const KeyValues::Id> row = Row(state);
+    for (Slot slot = 0; slot < row.size(); ++slot) {
+      if (plain(slot)) visit(fact_begins_[slot] + row[slot]);
+    }
+  }
+  std::size_t keys() const { return values_.size(); }
 
  private:
   struct Change {
@@ -122,8 +152,11 @@ class Problem {
   void Add(std::size_t position, const Operation& operation, const std::vector<Form>& forms);
   Sort SortOf(const std::vector<Form>& forms);
   void OrderDemands();
+  void NumberFacts();
+  void MarkKeys(const Entry& entry);
   void DropUseless();
 
+  bool plain(Slot slot) const { return values_[slot].kind() == KeyValues::Kind::kPlain; }
   std::span<const Guard> Guards(const Span& span) const;
   bool Holds(const Guard& guard, std::span<const KeyValues::Id> row) const;
   bool Applies(const FlatForm& form, std::span<const KeyValues::Id> row) const;
@@ -142,6 +175,14 @@ class Problem {
   std::map<std::vector<std::uint32_t>, Sort> sort_ids_;
   RowTable rows_;  // states of several keys; the state of one key is its value's id
   std::vector<KeyValues::Id> next_row_;
+
+  std::size_t facts_ = 0;
+  std::vector<Fact> fact_begins_;  // by slot
+  std::vector<Facts> sort_facts_;  // by sort
+  // By sort, key_words_ words each: which keys the operation looks at, and which it changes.
+  std::size_t key_words_ = 0;
+  std::vector<std::uint64_t> keys_seen_;
+  std::vector<std::uint64_t> keys_changed_;
 };
 
 }  // namespace lockstep::sim::history

@@ -2,23 +2,45 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <utility>
 
 namespace lockstep::sim::history {
 namespace {
 
-constexpr std::uint32_t kNoOp = 0xffffffff;
+constexpr std::uint32_t kNone = 0xffffffff;
 
 }  // namespace
 
-Search::Search(Problem& problem) : problem_(problem), entered_(1) {
+template <class Predicate>
+bool Search::AnyUnderWay(const std::vector<Word>& bits, const Predicate& test) const {
+  for (std::size_t word = 0; word < words_; ++word) {
+    for (Word rest = bits[word] & ~in_order_[word]; rest != 0; rest &= rest - 1) {
+      if (test(static_cast<Place>(word * 64) + static_cast<Place>(std::countr_zero(rest)))) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+Search::Search(Problem& problem, Turn turns) : problem_(problem), turns_(turns), entered_(1) {
   AssignPlaces();
   CollectUnknown();
   in_order_.resize(words_);
   lookers_.resize(words_);
   changers_.resize(words_);
-  at_place_.assign(words_ * 64, kNoOp);
+  at_place_.assign(words_ * 64, kNone);
+  kind_words_ = (kinds_.size() + 63) / 64;
+  choices_.resize(words_ + kind_words_);
+  marked_.resize(words_ + kind_words_);
   entered_ = RowTable(2 + words_ * 2);
+  CountFacts(turns);
+}
+
+void Search::VisitLastTurn(Visit visit) {
+  visit_ = std::move(visit);
+  CountFacts(turns_ - 1);
 }
 
 // The places of operations under way at the same turn differ; the lowest free one is taken.
@@ -50,13 +72,13 @@ void Search::AssignPlaces() {
 void Search::CollectUnknown() {
   const auto& operations = problem_.operations();
   entering_kinds_.resize(problem_.demands().size());
-  std::vector<std::uint32_t> kind_of_sort(problem_.sorts(), kNoOp);
+  kind_of_sort_.assign(problem_.sorts(), kNone);
   for (Op op = 0; op < operations.size(); ++op) {
     const Problem::Entry& entry = operations[op];
     if (entry.required) continue;
-    std::uint32_t& kind = kind_of_sort[entry.sort];
-    if (kind == kNoOp) {
-      kind = static_cast<std::uint32_t>(kinds_.size());
+    Kind& kind = kind_of_sort_[entry.sort];
+    if (kind == kNone) {
+      kind = static_cast<Kind>(kinds_.size());
       kinds_.push_back({entry.sort, {}, entry.callable, entry.last, 0, 0});
     }
     kinds_[kind].members.push_back(op);
@@ -64,104 +86,107 @@ void Search::CollectUnknown() {
   }
 }
 
-void Search::VisitTurn(Turn turn, Visit visit) {
-  visit_turn_ = turn;
-  visit_ = std::move(visit);
+void Search::CountFacts(Turn needed_turns) {
+  needed_turns_ = needed_turns;
+  needing_.assign(problem_.facts(), 0);
+  bringing_.assign(problem_.facts(), 0);
+  for (Op op = 0; op < problem_.operations().size(); ++op) {
+    const Problem::Entry& entry = problem_.operations()[op];
+    const Problem::Facts& facts = problem_.FactsOf(op);
+    for (const Problem::Fact fact : facts.brought) ++bringing_[fact];
+    if (!entry.required || entry.last >= needed_turns_) continue;
+    for (const Problem::Fact fact : facts.needed) ++needing_[fact];
+  }
 }
 
 // Marks what can take effect from this turn on.
 void Search::EnterOperations() {
   for (const Op op : entering_[turn_]) {
-    const Place place = places_[op];
-    at_place_[place] = op;
-    std::vector<Word>& bits = problem_.operations()[op].looks_only ? lookers_ : changers_;
-    bits[place / 64] |= Word{1} << (place % 64);
+    at_place_[places_[op]] = op;
+    Set(problem_.operations()[op].looks_only ? lookers_ : changers_, places_[op]);
   }
-  for (const std::uint32_t kind : entering_kinds_[turn_]) ++kinds_[kind].available;
+  for (const Kind kind : entering_kinds_[turn_]) ++kinds_[kind].available;
 }
 
 void Search::LeaveOperations() {
   for (const Op op : entering_[turn_]) {
-    const Place place = places_[op];
-    at_place_[place] = kNoOp;
-    lookers_[place / 64] &= ~(Word{1} << (place % 64));
-    changers_[place / 64] &= ~(Word{1} << (place % 64));
+    at_place_[places_[op]] = kNone;
+    Clear(lookers_, places_[op]);
+    Clear(changers_, places_[op]);
   }
-  for (const std::uint32_t kind : entering_kinds_[turn_]) --kinds_[kind].available;
+  for (const Kind kind : entering_kinds_[turn_]) --kinds_[kind].available;
 }
 
 // The demand is met: its operation is no longer under way.
 void Search::NextTurn() {
-  const Op met = problem_.demands()[turn_];
-  const Place place = places_[met];
-  const Word bit = Word{1} << (place % 64);
-  at_place_[place] = kNoOp;
-  lookers_[place / 64] &= ~bit;
-  changers_[place / 64] &= ~bit;
-  in_order_[place / 64] &= ~bit;
+  const Place place = places_[demand()];
+  at_place_[place] = kNone;
+  Clear(lookers_, place);
+  Clear(changers_, place);
+  Clear(in_order_, place);
   ++turn_;
   if (Done()) return;
   EnterOperations();
   for (const Op op : entering_[turn_]) {
-    Problem::State same = 0;
-    if (problem_.operations()[op].looks_only && problem_.Apply(op, state_, &same)) PutInOrder(op);
+    if (problem_.operations()[op].looks_only && problem_.CanApply(op, state_)) PutInOrder(op);
   }
 }
 
-// Undoes NextTurn(), but for the operations in the order.
+// Undoes NextTurn(), but for the order.
 void Search::PreviousTurn() {
   if (!Done()) LeaveOperations();
   --turn_;
-  const Op met = problem_.demands()[turn_];
-  const Place place = places_[met];
-  at_place_[place] = met;
-  std::vector<Word>& bits = problem_.operations()[met].looks_only ? lookers_ : changers_;
-  bits[place / 64] |= Word{1} << (place % 64);
+  at_place_[places_[demand()]] = demand();
+  Set(problem_.operations()[demand()].looks_only ? lookers_ : changers_, places_[demand()]);
 }
 
 void Search::PutInOrder(Op op) {
+  const Problem::Entry& entry = problem_.operations()[op];
+  const Problem::Facts& facts = problem_.FactsOf(op);
   order_.push_back(op);
-  const Place place = places_[op];
-  in_order_[place / 64] |= Word{1} << (place % 64);
+  for (const Problem::Fact fact : facts.brought) --bringing_[fact];
+  if (!entry.required) {
+    ++kinds_[kind_of_sort_[entry.sort]].used;
+    return;
+  }
+  Set(in_order_, places_[op]);
+  if (entry.last >= needed_turns_) return;
+  for (const Problem::Fact fact : facts.needed) --needing_[fact];
+}
+
+// Undoes PutInOrder() of the last operation, but for in_order_.
+void Search::TakeBack() {
+  const Op op = order_.back();
+  const Problem::Entry& entry = problem_.operations()[op];
+  const Problem::Facts& facts = problem_.FactsOf(op);
+  order_.pop_back();
+  for (const Problem::Fact fact : facts.brought) ++bringing_[fact];
+  if (!entry.required) {
+    --kinds_[kind_of_sort_[entry.sort]].used;
+    return;
+  }
+  if (entry.last >= needed_turns_) return;
+  for (const Problem::Fact fact : facts.needed) ++needing_[fact];
 }
 
 void Search::LookWhereRight() {
-  for (std::size_t word = 0; word < words_; ++word) {
-    for (Word rest = lookers_[word] & ~in_order_[word]; rest != 0; rest &= rest - 1) {
-      const Op op = at_place_[word * 64 + static_cast<std::size_t>(std::countr_zero(rest))];
-      Problem::State same = 0;
-      if (problem_.Apply(op, state_, &same)) PutInOrder(op);
-    }
-  }
+  AnyUnderWay(lookers_, [this](Place place) {
+    if (problem_.CanApply(at_place_[place], state_)) PutInOrder(at_place_[place]);
+    return false;
+  });
 }
 
-// After the state has changed: does what costs no choice.
-void Search::Settle() {
-  LookWhereRight();
-  while (!Done() && Test(in_order_, places_[problem_.demands()[turn_]])) NextTurn();
+void Search::MeetDemands() {
+  while (!Done() && Test(in_order_, places_[demand()])) NextTurn();
 }
 
-bool Search::Hopeless() {
-  const Op demand = problem_.demands()[turn_];
-  const auto missing = problem_.Missing(demand, state_);
-  if (!missing) return true;
-  for (const Problem::Guard& guard : *missing) {
-    bool may_come = false;
-    for (std::size_t word = 0; word < words_ && !may_come; ++word) {
-      for (Word rest = changers_[word] & ~in_order_[word]; rest != 0; rest &= rest - 1) {
-        const Op op = at_place_[word * 64 + static_cast<std::size_t>(std::countr_zero(rest))];
-        may_come = op != demand && problem_.MayBring(op, guard);
-        if (may_come) break;
-      }
-    }
-    for (std::size_t kind = 0; kind < kinds_.size() && !may_come; ++kind) {
-      const UnknownKind& unknown = kinds_[kind];
-      may_come = unknown.used < unknown.available && unknown.last >= turn_ &&
-                 problem_.MayBring(unknown.members.front(), guard);
-    }
-    if (!may_come) return true;
-  }
-  return false;
+// Whether a fact that held in `before` is lost for good, and still needed.
+bool Search::Doomed(Problem::State before) const {
+  bool doomed = false;
+  problem_.VisitLost(before, state_, [&](Problem::Fact fact) {
+    doomed = doomed || (needing_[fact] > 0 && bringing_[fact] == 0);
+  });
+  return doomed;
 }
 
 // Remembers the configuration, unless one that could do as much is remembered.
@@ -207,99 +232,144 @@ bool Search::EnteredBefore() {
   return false;
 }
 
+// With one key everything conflicts; but if nothing can bring what the demand misses, there is
+// nothing to choose.
+void Search::ChooseAll() {
+  std::fill(choices_.begin(), choices_.end(), 0);
+  if (!problem_.CanApply(demand(), state_)) {
+    const std::vector<Problem::Guard> blockers = problem_.Blockers(demand(), state_);
+    const auto may_help = [&](Op op) {
+      return std::any_of(blockers.begin(), blockers.end(),
+                         [&](const Problem::Guard& guard) { return problem_.MayBring(op, guard); });
+    };
+    const bool hopeful =
+        AnyUnderWay(changers_, [&](Place place) { return may_help(at_place_[place]); }) ||
+        std::any_of(kinds_.begin(), kinds_.end(), [&](const UnknownKind& kind) {
+          return IsAvailable(kind) && may_help(kind.members.front());
+        });
+    if (!hopeful) return;
+  }
+  std::copy(changers_.begin(), changers_.end(), choices_.begin());
+  std::fill(choices_.begin() + static_cast<std::ptrdiff_t>(words_), choices_.end(), ~Word{0});
+}
+
+// See (4) at the top of the header.
+void Search::ChooseStubborn() {
+  std::fill(choices_.begin(), choices_.end(), 0);
+  std::fill(marked_.begin(), marked_.end(), 0);
+  const auto places = static_cast<std::uint32_t>(words_ * 64);
+  const auto position = [&](Op op) {
+    const Problem::Entry& entry = problem_.operations()[op];
+    return entry.required ? places_[op] : places + kind_of_sort_[entry.sort];
+  };
+  const auto add = [&](Op op) {
+    if (Test(marked_, position(op))) return;
+    Set(marked_, position(op));
+    stubborn_.push_back(op);
+  };
+  const auto add_all_under_way = [&](const auto& wanted) {
+    const auto visit = [&](Place place) {
+      if (wanted(at_place_[place])) add(at_place_[place]);
+      return false;
+    };
+    AnyUnderWay(lookers_, visit);
+    AnyUnderWay(changers_, visit);
+    for (const UnknownKind& kind : kinds_) {
+      if (IsAvailable(kind) && wanted(kind.members.front())) add(kind.members.front());
+    }
+  };
+  stubborn_.clear();
+  add(demand());
+  for (std::size_t i = 0; i < stubborn_.size(); ++i) {
+    const Op op = stubborn_[i];
+    if (problem_.CanApply(op, state_)) {
+      Set(choices_, position(op));
+      add_all_under_way([&](Op other) { return problem_.Conflict(op, other); });
+    } else {
+      const std::vector<Problem::Guard> blockers = problem_.Blockers(op, state_);
+      add_all_under_way([&](Op other) {
+        return std::any_of(blockers.begin(), blockers.end(), [&](const Problem::Guard& guard) {
+          return problem_.MayBring(other, guard);
+        });
+      });
+    }
+  }
+}
+
 void Search::Push() {
+  if (problem_.keys() == 1) {
+    ChooseAll();
+  } else {
+    ChooseStubborn();
+  }
   Frame frame;
   frame.turn = turn_;
   frame.state = state_;
   frame.order_size = static_cast<std::uint32_t>(order_.size());
-  frame.used_kind = taken_kind_;
   frames_.push_back(frame);
   frame_bits_.insert(frame_bits_.end(), in_order_.begin(), in_order_.end());
+  frame_bits_.insert(frame_bits_.end(), choices_.begin(), choices_.end());
 }
 
 void Search::RestoreTop() {
   const Frame& frame = frames_.back();
   while (turn_ > frame.turn) PreviousTurn();
   state_ = frame.state;
-  order_.resize(frame.order_size);
-  std::copy(frame_bits_.end() - static_cast<std::ptrdiff_t>(words_), frame_bits_.end(),
-            in_order_.begin());
+  while (order_.size() > frame.order_size) TakeBack();
+  const Word* bits = frame_bits_.data() + frame_bits_.size() - (words_ * 2 + kind_words_);
+  std::copy(bits, bits + words_, in_order_.begin());
 }
 
+// Whether another operation that does the same returns earlier and is not in the order yet.
 bool Search::HasTwinUnderWay(Op op) const {
   const Problem::Entry& entry = problem_.operations()[op];
-  if (required_of_sort_[entry.sort] < 2) return false;
-  for (std::size_t word = 0; word < words_; ++word) {
-    for (Word rest = changers_[word] & ~in_order_[word]; rest != 0; rest &= rest - 1) {
-      const Op other = at_place_[word * 64 + static_cast<std::size_t>(std::countr_zero(rest))];
-      const Problem::Entry& twin = problem_.operations()[other];
-      if (twin.sort == entry.sort && twin.last < entry.last) return true;
-    }
-  }
-  return false;
+  if (required_of_sort_[entry.sort] < (entry.required ? 2U : 1U)) return false;
+  return AnyUnderWay(changers_, [&](Place place) {
+    const Problem::Entry& twin = problem_.operations()[at_place_[place]];
+    return twin.sort == entry.sort && (!entry.required || twin.last < entry.last);
+  });
 }
 
-bool Search::HasRequiredUnderWay(Sort sort) const {
-  if (required_of_sort_[sort] == 0) return false;
-  for (std::size_t word = 0; word < words_; ++word) {
-    for (Word rest = changers_[word] & ~in_order_[word]; rest != 0; rest &= rest - 1) {
-      const Op other = at_place_[word * 64 + static_cast<std::size_t>(std::countr_zero(rest))];
-      if (problem_.operations()[other].sort == sort) return true;
-    }
-  }
-  return false;
-}
-
-bool Search::TryRequired(Place place) {
-  const Op op = at_place_[place];
-  Problem::State next = 0;
+bool Search::Try(Op op) {
   ++steps_;
+  Problem::State next = 0;
   if (HasTwinUnderWay(op) || !problem_.Apply(op, state_, &next)) return false;
+  const Problem::State before = state_;
+  if (next == before && !problem_.operations()[op].required) return false;
   state_ = next;
   PutInOrder(op);
-  taken_kind_.reset();
-  return true;
-}
-
-bool Search::TryUnknown(std::uint32_t number) {
-  UnknownKind& kind = kinds_[number];
-  if (kind.used == kind.available || turn_ > kind.last) return false;
-  Problem::State next = 0;
-  ++steps_;
-  const Op op = kind.members[kind.used];
-  if (HasRequiredUnderWay(kind.sort) || !problem_.Apply(op, state_, &next)) return false;
-  if (next == state_) return false;
-  state_ = next;
-  order_.push_back(op);
-  ++kind.used;
-  taken_kind_ = number;
+  if (next == before) return true;
+  LookWhereRight();
+  doomed_ = Doomed(before);
   return true;
 }
 
 // Takes the next choice that is possible: the demand itself, the other required operations under
 // way by place, the unknown ones. False if there is none left.
 bool Search::TryNext(Frame& frame) {
-  const Place demanded = places_[problem_.demands()[turn_]];
+  const Place demanded = places_[demand()];
   const auto places = static_cast<std::uint32_t>(words_ * 64);
+  const Word* choices = frame_bits_.data() + frame_bits_.size() - (words_ + kind_words_);
+  const auto all = static_cast<std::uint32_t>((words_ + kind_words_) * 64);
   if (frame.next_choice == 0) {
     ++frame.next_choice;
-    if (Test(changers_, demanded) && TryRequired(demanded)) return true;
+    if (((choices[demanded / 64] >> (demanded % 64)) & 1) != 0 && Try(demand())) return true;
   }
-  while (frame.next_choice <= places) {
-    const Place place = frame.next_choice - 1;
-    const Word rest = (changers_[place / 64] & ~in_order_[place / 64]) >> (place % 64);
+  while (frame.next_choice <= all) {
+    const std::uint32_t position = frame.next_choice - 1;
+    const Word rest = choices[position / 64] >> (position % 64);
     if (rest == 0) {
-      frame.next_choice = (place / 64 + 1) * 64 + 1;
+      frame.next_choice = (position / 64 + 1) * 64 + 1;
       continue;
     }
-    const Place found = place + static_cast<Place>(std::countr_zero(rest));
+    const std::uint32_t found = position + static_cast<std::uint32_t>(std::countr_zero(rest));
     frame.next_choice = found + 2;
-    if (found != demanded && TryRequired(found)) return true;
-  }
-  while (frame.next_choice - places - 1 < kinds_.size()) {
-    const std::uint32_t kind = frame.next_choice - places - 1;
-    ++frame.next_choice;
-    if (TryUnknown(kind)) return true;
+    if (found < places) {
+      if (found != demanded && !Test(in_order_, found) && Try(at_place_[found])) return true;
+    } else if (found - places < kinds_.size()) {
+      const UnknownKind& kind = kinds_[found - places];
+      if (IsAvailable(kind) && Try(kind.members[kind.used])) return true;
+    }
   }
   return false;
 }
@@ -307,10 +377,13 @@ bool Search::TryNext(Frame& frame) {
 // Goes back to the top configuration that has a choice left, and takes it. False if none has.
 bool Search::TakeNextChoice(std::uint64_t steps_max) {
   while (!frames_.empty() && steps_ <= steps_max) {
-    if (TryNext(frames_.back())) return true;
-    if (frames_.back().used_kind) --kinds_[*frames_.back().used_kind].used;
-    frames_.pop_back();
-    frame_bits_.resize(frame_bits_.size() - words_);
+    doomed_ = false;
+    if (TryNext(frames_.back())) {
+      if (!doomed_) return true;
+    } else {
+      frames_.pop_back();
+      frame_bits_.resize(frame_bits_.size() - (words_ * 2 + kind_words_));
+    }
     if (!frames_.empty()) RestoreTop();
   }
   return false;
@@ -319,17 +392,22 @@ bool Search::TakeNextChoice(std::uint64_t steps_max) {
 Search::Result Search::Run(std::uint64_t steps_max) {
   state_ = problem_.InitialState();
   if (Done()) return Result::kFound;
+  // A value that is needed and that nothing brings must be there from the start.
+  std::vector<bool> holds(problem_.facts());
+  problem_.VisitFacts(state_, [&](Problem::Fact fact) { holds[fact] = true; });
+  for (Problem::Fact fact = 0; fact < holds.size(); ++fact) {
+    if (needing_[fact] > 0 && bringing_[fact] == 0 && !holds[fact]) return Result::kNone;
+  }
   EnterOperations();
+  LookWhereRight();
   do {
-    Settle();
+    MeetDemands();
     if (Done()) return Result::kFound;
-    last_turn_ = std::max(last_turn_, turn_);
-    if (visit_turn_ == turn_) visit_(order_, state_);
-    if (!EnteredBefore() && !Hopeless()) {
+    if (visit_ && turn_ + 1 == turns_) visit_(order_, state_);
+    if (!EnteredBefore()) {
       Push();
-    } else {
-      if (taken_kind_) --kinds_[*taken_kind_].used;
-      if (!frames_.empty()) RestoreTop();
+    } else if (!frames_.empty()) {
+      RestoreTop();
     }
   } while (TakeNextChoice(steps_max));
   return steps_ > steps_max ? Result::kGaveUp : Result::kNone;

@@ -10,7 +10,13 @@
 //       unknown one only if there is no required one: any order that takes another can swap them;
 //   (3) a configuration is not entered if one was before that differs at most in having used fewer
 //       unknown operations: that one could do everything this one can;
-//   (4) nor if the demand misses a value that no operation under way can bring about.
+//   (4) of the operations under way only those are tried that can make a difference to the demand:
+//       itself, what must come first for it to be possible, and what conflicts with one of these.
+//       Any order can be rearranged to begin with one of them (the stubborn sets of Valmari's
+//       "Stubborn sets for reduced state space generation", 1991). Unconnected keys of one group
+//       are thus not interleaved in every way;
+//   (5) a configuration is given up as soon as a value is overwritten that a required operation
+//       still has to find, and that nothing can bring again.
 
 #ifndef LOCKSTEP_SIM_ORACLES_LINEARIZABILITY_SEARCH_H_
 #define LOCKSTEP_SIM_ORACLES_LINEARIZABILITY_SEARCH_H_
@@ -29,38 +35,38 @@ class Search {
  public:
   enum class Result : std::uint8_t { kFound, kNone, kGaveUp };
 
-  // `problem` must outlive the search. A search is run once.
-  explicit Search(Problem& problem);
+  // Searches for an order that meets the first `turns` demands. `problem` must outlive the search.
+  // REQUIRES: turns <= problem.demands().size().
+  Search(Problem& problem, Problem::Turn turns);
 
-  // Takes at most about `steps_max` steps.
+  // Takes at most about `steps_max` steps. To be called once.
   Result Run(std::uint64_t steps_max);
 
-  // Called with the order and the state of every configuration at turn `turn`, before it is left
-  // for others. To be set before Run().
+  // Called with an order and the state after it for each configuration in which only the last of
+  // the `turns` demands is unmet. To be set before Run().
   using Visit = std::function<void(const std::vector<Problem::Op>& order, Problem::State state)>;
-  void VisitTurn(Problem::Turn turn, Visit visit);
+  void VisitLastTurn(Visit visit);
 
   // Afterwards:
   std::uint64_t steps() const { return steps_; }
   // If an order was found.
   const std::vector<Problem::Op>& order() const { return order_; }
-  // If none was found: the last turn that was reached. No order meets its demand.
-  Problem::Turn last_turn() const { return last_turn_; }
 
  private:
   using Op = Problem::Op;
   using Sort = Problem::Sort;
   using Turn = Problem::Turn;
+  using Kind = std::uint32_t;   // of unknown operations, an index of kinds_
   using Place = std::uint32_t;  // of a required operation under way, in bit sets
   using Word = std::uint64_t;
 
-  // A configuration on the stack, and how far its successors have been tried.
+  // A configuration on the stack, and how far its successors have been tried. Its bit sets lie in
+  // frame_bits_: in_order_, and the choices.
   struct Frame {
     Turn turn = 0;
     Problem::State state = 0;
     std::uint32_t order_size = 0;
-    std::optional<std::uint32_t> used_kind;  // the unknown operation that led here
-    std::uint32_t next_choice = 0;
+    std::uint32_t next_choice = 0;  // 0: the demand; then places, then kinds
   };
   // Unknown operations of one sort.
   struct UnknownKind {
@@ -69,58 +75,87 @@ class Search {
     Turn callable = 0;        // of the first
     Turn last = 0;
     std::uint32_t available = 0;  // members callable at this turn
-    std::uint32_t used = 0;
+    std::uint32_t used = 0;       // the first so many of them
   };
 
   static bool Test(const std::vector<Word>& bits, Place place) {
     return ((bits[place / 64] >> (place % 64)) & 1) != 0;
   }
+  static void Set(std::vector<Word>& bits, Place place) {
+    bits[place / 64] |= Word{1} << (place % 64);
+  }
+  static void Clear(std::vector<Word>& bits, Place place) {
+    bits[place / 64] &= ~(Word{1} << (place % 64));
+  }
+  // Calls test(place) for the places in `bits` that are not in the order, until it returns true;
+  // returns whether it did.
+  template <class Predicate>
+  bool AnyUnderWay(const std::vector<Word>& bits, const Predicate& test) const;
 
   void AssignPlaces();
   void CollectUnknown();
+  void CountFacts(Turn needed_turns);
+
+  bool Done() const { return turn_ == turns_; }
+  Op demand() const { return problem_.demands()[turn_]; }
+  bool IsAvailable(const UnknownKind& kind) const {
+    return kind.used < kind.available && turn_ <= kind.last;
+  }
 
   void EnterOperations();
   void LeaveOperations();
   void NextTurn();
   void PreviousTurn();
   void PutInOrder(Op op);
+  void TakeBack();
   void LookWhereRight();
-  void Settle();
-  bool Done() const { return turn_ == problem_.demands().size(); }
+  void MeetDemands();
 
-  bool Hopeless();
+  bool Doomed(Problem::State before) const;
   bool EnteredBefore();
+  void ChooseAll();
+  void ChooseStubborn();
   void Push();
   void RestoreTop();
   bool TakeNextChoice(std::uint64_t steps_max);
   bool TryNext(Frame& frame);
-  bool TryRequired(Place place);
-  bool TryUnknown(std::uint32_t kind);
+  bool Try(Op op);
   bool HasTwinUnderWay(Op op) const;
-  bool HasRequiredUnderWay(Sort sort) const;
 
   Problem& problem_;
+  Turn turns_;
   std::vector<Place> places_;              // by operation; required ones only
   std::vector<std::vector<Op>> entering_;  // by turn: required operations callable from then on
-  std::vector<std::vector<std::uint32_t>> entering_kinds_;  // by turn: kinds that get a member
+  std::vector<std::vector<Kind>> entering_kinds_;  // by turn: kinds that get a member
   std::vector<UnknownKind> kinds_;
+  std::vector<Kind> kind_of_sort_;
   std::vector<std::uint32_t> required_of_sort_;  // how many there are, by sort
-  std::size_t words_ = 1;
+  std::size_t words_ = 1;                        // of a set of places
+  std::size_t kind_words_ = 0;                   // of a set of kinds
 
   // The configuration.
   Turn turn_ = 0;
   Problem::State state_ = 0;
-  std::vector<Word> in_order_;
+  std::vector<Word> in_order_;  // the places of what is under way and in the order
   std::vector<Op> order_;
-  std::optional<std::uint32_t> taken_kind_;  // if the last choice was an unknown operation
+  bool doomed_ = false;
 
   // Of the turn.
   std::vector<Op> at_place_;
   std::vector<Word> lookers_;   // places of operations under way that only look
   std::vector<Word> changers_;  // places of the others under way
 
+  // By fact: how many required operations that are not in the order need it (for a demand that has
+  // to be met), and how many that are not in the order may bring it.
+  std::vector<std::uint32_t> needing_;
+  std::vector<std::uint32_t> bringing_;
+  Turn needed_turns_ = 0;
+
   std::vector<Frame> frames_;
-  std::vector<Word> frame_bits_;  // words_ for each frame
+  std::vector<Word> frame_bits_;
+  std::vector<Word> choices_;  // places, then kinds, of the configuration to be pushed
+  std::vector<Op> stubborn_;
+  std::vector<Word> marked_;
 
   // Configurations entered, without what was used of the unknown ones; and for each a chain of what
   // was used (of the kinds that can still be of use at its turn) when it was entered.
@@ -131,8 +166,6 @@ class Search {
   std::vector<std::uint32_t> used_now_;
 
   std::uint64_t steps_ = 0;
-  Turn last_turn_ = 0;
-  std::optional<Turn> visit_turn_;
   Visit visit_;
 };
 
