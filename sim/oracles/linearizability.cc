@@ -88,7 +88,7 @@ std::string Heading(const Violation& violation, Model model) {
 std::string Explain(const History& history, const Violation& violation,
                     const std::vector<std::string>& states) {
   std::string out = Heading(violation, history.model);
-  out += "This operation cannot have taken effect between its call and its return:\n";
+  out += "This operation, with all that returned before it, fits no order:\n";
   out += Line(history, violation.misplaced);
   if (violation.concurrent.empty()) {
     out += "Nothing was concurrent with it.\n";
@@ -96,57 +96,121 @@ std::string Explain(const History& history, const Violation& violation,
     out += "Concurrent with it:\n" + Lines(history, violation.concurrent, false);
   }
   if (violation.prefix.empty()) {
-    out += "Nothing can be put in order before it.\n";
+    out += "Nothing had to come before.\n";
   } else {
-    out += absl::StrFormat("The longest order found of what had to come first (%d operations):\n",
+    out += absl::StrFormat("An order of what had returned before that (%d operations):\n",
                            violation.prefix.size());
     out += Lines(history, violation.prefix, true);
   }
-  out += "When its turn came, the possible states were:\n";
+  out += "In the orders of that, the last state is:\n";
   for (std::size_t i = 0; i < states.size(); ++i) {
     out += i < kStatesShownMax ? "  " + states[i] + "\n" : "  ... and others\n";
   }
   return out;
 }
 
-// The least number of demands that no order meets, as far as searches of `steps_max` steps tell.
-// REQUIRES: no order meets all.
-Problem::Turn FirstUnmet(const History& history, const KeyGroup& group, std::uint64_t steps_max) {
-  Problem problem(history, group);
-  Problem::Turn met = 0;  // this many can be met, and `unmet` cannot
-  auto unmet = static_cast<Problem::Turn>(problem.demands().size());
-  while (unmet - met > 1) {
-    const Problem::Turn middle = met + (unmet - met) / 2;
-    (Search(problem, middle).Run(steps_max) == Search::Result::kNone ? unmet : met) = middle;
+// The returns of a group's operations that claim something, in their order.
+std::vector<std::int64_t> Returns(const History& history, const KeyGroup& group) {
+  std::vector<std::int64_t> returns;
+  for (const std::size_t position : group.operations) {
+    if (history.operations[position].outcome == Outcome::kOk) {
+      returns.push_back(history.operations[position].returned_at);
+    }
   }
-  return unmet;
+  std::sort(returns.begin(), returns.end());
+  return returns;
 }
 
-// Searches again, to see how far an order can go.
-// REQUIRES: none meets all demands.
+// What was known of a group just after the time `until`: operations that returned later are of
+// unknown outcome, and those called later are not there. Others keep their positions.
+History Until(const History& history, const KeyGroup& group, std::int64_t until) {
+  History known;
+  known.model = history.model;
+  known.initial = history.initial;
+  known.operations.resize(history.operations.size());
+  for (Operation& operation : known.operations) operation.outcome = Outcome::kFail;
+  for (const std::size_t position : group.operations) {
+    const Operation& operation = history.operations[position];
+    if (operation.called_at > until) break;
+    known.operations[position] = operation;
+    if (operation.returned_at > until) {
+      known.operations[position].outcome = Outcome::kUnknown;
+      known.operations[position].returned_at = kNever;
+    }
+  }
+  return known;
+}
+
+KeyGroup WithoutSilent(const History& history, const KeyGroup& group) {
+  KeyGroup claiming;
+  claiming.keys = group.keys;
+  for (const std::size_t position : group.operations) {
+    if (!MakesNoClaim(history.operations[position])) claiming.operations.push_back(position);
+  }
+  return claiming;
+}
+
+// Calls visit(order) for orders of what was known at the time `until`; see Search::VisitOrders().
+template <class Visit>
+Search::Result VisitOrdersUntil(const History& history, const KeyGroup& group, std::int64_t until,
+                                std::uint64_t steps_max, const Visit& visit) {
+  const History known = Until(history, group, until);
+  const KeyGroup claiming = WithoutSilent(known, group);
+  Problem problem(known, claiming);
+  Search search(problem);
+  search.VisitOrders(
+      [&](const std::vector<Problem::Op>& order) { return visit(Positions(problem, order)); });
+  return search.Run(steps_max);
+}
+
+// The first return after which no order is left, as far as searches of `steps_max` steps tell; and
+// in `before` the last one before it, if there is one.
+// REQUIRES: there is no order of the whole group.
+std::int64_t FirstWrong(const History& history, const KeyGroup& group, std::uint64_t steps_max,
+                        std::optional<std::int64_t>* before) {
+  const std::vector<std::int64_t> returns = Returns(history, group);
+  std::size_t right = 0;  // after this many returns there is an order, and after `wrong` none
+  std::size_t wrong = returns.size();
+  const auto first_only = [](const std::vector<std::size_t>&) { return false; };
+  while (wrong - right > 1) {
+    const std::size_t middle = right + (wrong - right) / 2;
+    const bool none = VisitOrdersUntil(history, group, returns[middle - 1], steps_max,
+                                       first_only) == Search::Result::kNone;
+    (none ? wrong : right) = middle;
+  }
+  if (right > 0) *before = returns[right - 1];
+  return returns[wrong - 1];
+}
+
+// Searches again, to see from which operation on no order is left.
+// REQUIRES: there is no order of the whole group.
 Violation ExplainNone(const History& history, const KeyGroup& group, std::uint64_t steps_max) {
-  Problem problem(history, group);
   Violation violation;
   if (history.model != Model::kRegister && history.model != Model::kMutex) {
     violation.keys.assign(group.keys.begin(), group.keys.end());
     std::sort(violation.keys.begin(), violation.keys.end());
   }
-  const Problem::Turn unmet = FirstUnmet(history, group, steps_max);
-  const Problem::Op demand = problem.demands()[unmet - 1];
-  violation.misplaced = problem.operations()[demand].position;
+  std::optional<std::int64_t> before;
+  const std::int64_t wrong = FirstWrong(history, group, steps_max, &before);
+  violation.misplaced =
+      *std::find_if(group.operations.begin(), group.operations.end(), [&](std::size_t position) {
+        const Operation& operation = history.operations[position];
+        return operation.outcome == Outcome::kOk && operation.returned_at == wrong;
+      });
   const Operation& misplaced = history.operations[violation.misplaced];
   const std::vector<std::string> shown_keys = KeysOf(misplaced);
 
   std::vector<std::string> states;
-  Search search(problem, unmet);
-  search.VisitLastTurn([&](const std::vector<Problem::Op>& order, Problem::State) {
-    if (states.size() > kStatesShownMax) return;
-    const std::vector<std::size_t> positions = Positions(problem, order);
-    if (states.empty() || positions.size() > violation.prefix.size()) violation.prefix = positions;
-    const std::string text = StateAfter(history, positions, shown_keys);
+  const auto visit = [&](const std::vector<std::size_t>& order) {
+    if (states.empty() || order.size() > violation.prefix.size()) violation.prefix = order;
+    const std::string text = StateAfter(history, order, shown_keys);
     if (std::find(states.begin(), states.end(), text) == states.end()) states.push_back(text);
-  });
-  search.Run(std::min(steps_max, kExplainStepsMax));
+    return states.size() <= kStatesShownMax;
+  };
+  if (before) {
+    VisitOrdersUntil(history, group, *before, std::min(steps_max, kExplainStepsMax), visit);
+  }
+  if (states.empty()) visit({});
 
   for (const std::size_t position : group.operations) {
     const Operation& operation = history.operations[position];
@@ -186,7 +250,7 @@ absl::StatusOr<CheckReport> CheckLinearizability(const History& history,
       break;
     }
     Problem problem(history, group);
-    Search search(problem, static_cast<Problem::Turn>(problem.demands().size()));
+    Search search(problem);
     const Search::Result result = search.Run(steps_max - report.steps);
     report.steps += search.steps();
     if (result == Search::Result::kNone) {

@@ -41,11 +41,12 @@ struct CheckOptions {
 // History::operations.
 struct Violation {
   std::vector<std::string> keys;  // in order; empty for the models without keys
-  // A longest order of operations that could be found, and the operation that had to be in it next
-  // (it returns before anything else that is missing) and that no such order can be followed by.
-  std::vector<std::size_t> prefix;
+  // The history had an order until this operation returned, and has none since: what is known at
+  // its return (what had returned with its results, what was under way as unknown) fits none.
   std::size_t misplaced = 0;
-  // Operations on the same keys that may take effect in any order relative to `misplaced`.
+  // An order of what was known just before that.
+  std::vector<std::size_t> prefix;
+  // Operations on the same keys that were under way together with `misplaced`.
   std::vector<std::size_t> concurrent;
   std::string text;  // all this for people, several lines
 };

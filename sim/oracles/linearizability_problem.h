@@ -16,22 +16,15 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "sim/history.h"
+#include "sim/oracles/linearizability_groups.h"
 #include "sim/oracles/linearizability_rows.h"
 #include "sim/oracles/linearizability_values.h"
+#include "sim/oracles/linearizability_windows.h"
 
 namespace lockstep::sim::history {
 
-// Which keys belong together, and the operations on them that claim something, in their order.
-struct KeyGroup {
-  std::vector<std::string_view> keys;  // in the order of their first use
-  std::vector<std::size_t> operations;
-};
-
-// REQUIRES: the history is valid. Empty transactions count as operations on the empty key.
-std::vector<KeyGroup> GroupKeys(const History& history);
-
 // The operations of one group. Operations are named by their position here, in the order of their
-// calls. Unknown ones that could not help any other are left out.
+// calls. Those that need not take effect and could not help any other are left out.
 class Problem {
  public:
   using Op = std::uint32_t;
@@ -40,14 +33,14 @@ class Problem {
   using Sort = std::uint32_t;  // operations of one sort do the same
 
   struct Entry {
-    std::size_t position = 0;  // in History::operations
-    std::int64_t called_at = 0;
-    std::int64_t returned_at = 0;
-    bool required = false;  // outcome kOk
+    std::size_t position = 0;      // in History::operations
+    std::int64_t called_at = 0;    // these two narrowed (linearizability_windows.h)
+    std::int64_t returned_at = 0;  // kNever if it need not take effect
+    bool required = false;         // outcome kOk, or another one depends on it
     bool looks_only = false;
     Sort sort = 0;
     Turn callable = 0;  // can take effect from this turn on
-    // A required one: its demand's turn. An unknown one: it helps nobody after this turn.
+    // A required one: its demand's turn. Another one: it helps nobody after this turn.
     Turn last = 0;
     std::uint32_t forms_begin = 0;
     std::uint32_t forms_end = 0;
@@ -56,6 +49,8 @@ class Problem {
   // `history` and `group` must outlive the problem.
   Problem(const History& history, const KeyGroup& group);
 
+  // There is no order: that showed while compiling.
+  bool contradictory() const { return contradictory_; }
   const std::vector<Entry>& operations() const { return operations_; }
   // The required operations in the order of their returns: at turn t, demands()[t] is the next one
   // that must have taken effect before anything called later can.
@@ -66,7 +61,7 @@ class Problem {
   // Whether the operation can take effect in this state; if so sets `next` to the state after it.
   bool Apply(Op op, State state, State* next);
   // A condition on the value of one key.
-  using Slot = std::uint32_t;  // a key of the group
+  using Slot = Key;  // a key of the group
   struct Guard {
     Slot slot;
     KeyValues::Id value;
@@ -82,11 +77,11 @@ class Problem {
   // Whether the order of the two may matter: one changes a key that the other looks at or changes.
   bool Conflict(Op a, Op b) const;
 
-  // A value of a key, where both are plain: facts are numbered from 0.
-  using Fact = std::uint32_t;
+  // Facts are numbered for the keys that are not appended to.
   std::size_t facts() const { return facts_; }
   struct Facts {
     std::vector<Fact> needed;   // the operation takes effect only where these hold
+    std::vector<Key> changed;   // it does change these keys
     std::vector<Fact> brought;  // may hold after it
   };
   const Facts& FactsOf(Op op) const { return sort_facts_[operations_[op].sort]; }
@@ -151,8 +146,9 @@ class Problem {
 
   void Add(std::size_t position, const Operation& operation, const std::vector<Form>& forms);
   Sort SortOf(const std::vector<Form>& forms);
-  void OrderDemands();
   void NumberFacts();
+  void NarrowOperations();
+  void OrderDemands();
   void MarkKeys(const Entry& entry);
   void DropUseless();
 
@@ -167,6 +163,7 @@ class Problem {
   ValueView initial_;
   bool mentioning_ = false;  // the first of two passes: values are mentioned, and have no ids yet
 
+  bool contradictory_ = false;
   std::vector<Entry> operations_;
   std::vector<Op> demands_;
   std::vector<FlatForm> forms_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
-#include <utility>
 
 namespace lockstep::sim::history {
 namespace {
@@ -24,7 +23,7 @@ bool Search::AnyUnderWay(const std::vector<Word>& bits, const Predicate& test) c
   return false;
 }
 
-Search::Search(Problem& problem, Turn turns) : problem_(problem), turns_(turns), entered_(1) {
+Search::Search(Problem& problem) : problem_(problem), entered_(1) {
   AssignPlaces();
   CollectUnknown();
   in_order_.resize(words_);
@@ -35,12 +34,7 @@ Search::Search(Problem& problem, Turn turns) : problem_(problem), turns_(turns),
   choices_.resize(words_ + kind_words_);
   marked_.resize(words_ + kind_words_);
   entered_ = RowTable(2 + words_ * 2);
-  CountFacts(turns);
-}
-
-void Search::VisitLastTurn(Visit visit) {
-  visit_ = std::move(visit);
-  CountFacts(turns_ - 1);
+  CountFacts();
 }
 
 // The places of operations under way at the same turn differ; the lowest free one is taken.
@@ -86,16 +80,15 @@ void Search::CollectUnknown() {
   }
 }
 
-void Search::CountFacts(Turn needed_turns) {
-  needed_turns_ = needed_turns;
+void Search::CountFacts() {
   needing_.assign(problem_.facts(), 0);
   bringing_.assign(problem_.facts(), 0);
   for (Op op = 0; op < problem_.operations().size(); ++op) {
     const Problem::Entry& entry = problem_.operations()[op];
     const Problem::Facts& facts = problem_.FactsOf(op);
-    for (const Problem::Fact fact : facts.brought) ++bringing_[fact];
-    if (!entry.required || entry.last >= needed_turns_) continue;
-    for (const Problem::Fact fact : facts.needed) ++needing_[fact];
+    for (const Fact fact : facts.brought) ++bringing_[fact];
+    if (!entry.required) continue;
+    for (const Fact fact : facts.needed) ++needing_[fact];
   }
 }
 
@@ -144,14 +137,13 @@ void Search::PutInOrder(Op op) {
   const Problem::Entry& entry = problem_.operations()[op];
   const Problem::Facts& facts = problem_.FactsOf(op);
   order_.push_back(op);
-  for (const Problem::Fact fact : facts.brought) --bringing_[fact];
+  for (const Fact fact : facts.brought) --bringing_[fact];
   if (!entry.required) {
     ++kinds_[kind_of_sort_[entry.sort]].used;
     return;
   }
   Set(in_order_, places_[op]);
-  if (entry.last >= needed_turns_) return;
-  for (const Problem::Fact fact : facts.needed) --needing_[fact];
+  for (const Fact fact : facts.needed) --needing_[fact];
 }
 
 // Undoes PutInOrder() of the last operation, but for in_order_.
@@ -160,13 +152,12 @@ void Search::TakeBack() {
   const Problem::Entry& entry = problem_.operations()[op];
   const Problem::Facts& facts = problem_.FactsOf(op);
   order_.pop_back();
-  for (const Problem::Fact fact : facts.brought) ++bringing_[fact];
+  for (const Fact fact : facts.brought) ++bringing_[fact];
   if (!entry.required) {
     --kinds_[kind_of_sort_[entry.sort]].used;
     return;
   }
-  if (entry.last >= needed_turns_) return;
-  for (const Problem::Fact fact : facts.needed) ++needing_[fact];
+  for (const Fact fact : facts.needed) ++needing_[fact];
 }
 
 void Search::LookWhereRight() {
@@ -183,7 +174,7 @@ void Search::MeetDemands() {
 // Whether a fact that held in `before` is lost for good, and still needed.
 bool Search::Doomed(Problem::State before) const {
   bool doomed = false;
-  problem_.VisitLost(before, state_, [&](Problem::Fact fact) {
+  problem_.VisitLost(before, state_, [&](Fact fact) {
     doomed = doomed || (needing_[fact] > 0 && bringing_[fact] == 0);
   });
   return doomed;
@@ -390,26 +381,35 @@ bool Search::TakeNextChoice(std::uint64_t steps_max) {
 }
 
 Search::Result Search::Run(std::uint64_t steps_max) {
+  if (problem_.contradictory()) return Result::kNone;
   state_ = problem_.InitialState();
-  if (Done()) return Result::kFound;
+  if (Done()) {
+    if (visit_) visit_(order_);
+    return Result::kFound;
+  }
   // A value that is needed and that nothing brings must be there from the start.
   std::vector<bool> holds(problem_.facts());
-  problem_.VisitFacts(state_, [&](Problem::Fact fact) { holds[fact] = true; });
-  for (Problem::Fact fact = 0; fact < holds.size(); ++fact) {
+  problem_.VisitFacts(state_, [&](Fact fact) { holds[fact] = true; });
+  for (Fact fact = 0; fact < holds.size(); ++fact) {
     if (needing_[fact] > 0 && bringing_[fact] == 0 && !holds[fact]) return Result::kNone;
   }
   EnterOperations();
   LookWhereRight();
+  bool found = false;
   do {
     MeetDemands();
-    if (Done()) return Result::kFound;
-    if (visit_ && turn_ + 1 == turns_) visit_(order_, state_);
-    if (!EnteredBefore()) {
+    const bool is_new = !EnteredBefore();
+    if (is_new && Done()) {
+      if (!visit_ || !visit_(order_)) return Result::kFound;
+      found = true;
+    }
+    if (is_new && !Done()) {
       Push();
     } else if (!frames_.empty()) {
       RestoreTop();
     }
   } while (TakeNextChoice(steps_max));
+  if (found) return Result::kFound;
   return steps_ > steps_max ? Result::kGaveUp : Result::kNone;
 }
 

@@ -23,7 +23,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <utility>
 #include <vector>
 
 #include "sim/oracles/linearizability_problem.h"
@@ -35,21 +35,20 @@ class Search {
  public:
   enum class Result : std::uint8_t { kFound, kNone, kGaveUp };
 
-  // Searches for an order that meets the first `turns` demands. `problem` must outlive the search.
-  // REQUIRES: turns <= problem.demands().size().
-  Search(Problem& problem, Problem::Turn turns);
+  // `problem` must outlive the search.
+  explicit Search(Problem& problem);
 
   // Takes at most about `steps_max` steps. To be called once.
   Result Run(std::uint64_t steps_max);
 
-  // Called with an order and the state after it for each configuration in which only the last of
-  // the `turns` demands is unmet. To be set before Run().
-  using Visit = std::function<void(const std::vector<Problem::Op>& order, Problem::State state)>;
-  void VisitLastTurn(Visit visit);
+  // If set before Run(): called with every order that is found, until it returns false. Orders that
+  // lead to the same configuration are found once.
+  using Visit = std::function<bool(const std::vector<Problem::Op>& order)>;
+  void VisitOrders(Visit visit) { visit_ = std::move(visit); }
 
   // Afterwards:
   std::uint64_t steps() const { return steps_; }
-  // If an order was found.
+  // If an order was found, and not visited.
   const std::vector<Problem::Op>& order() const { return order_; }
 
  private:
@@ -94,9 +93,9 @@ class Search {
 
   void AssignPlaces();
   void CollectUnknown();
-  void CountFacts(Turn needed_turns);
+  void CountFacts();
 
-  bool Done() const { return turn_ == turns_; }
+  bool Done() const { return turn_ == problem_.demands().size(); }
   Op demand() const { return problem_.demands()[turn_]; }
   bool IsAvailable(const UnknownKind& kind) const {
     return kind.used < kind.available && turn_ <= kind.last;
@@ -123,7 +122,6 @@ class Search {
   bool HasTwinUnderWay(Op op) const;
 
   Problem& problem_;
-  Turn turns_;
   std::vector<Place> places_;              // by operation; required ones only
   std::vector<std::vector<Op>> entering_;  // by turn: required operations callable from then on
   std::vector<std::vector<Kind>> entering_kinds_;  // by turn: kinds that get a member
@@ -145,11 +143,10 @@ class Search {
   std::vector<Word> lookers_;   // places of operations under way that only look
   std::vector<Word> changers_;  // places of the others under way
 
-  // By fact: how many required operations that are not in the order need it (for a demand that has
-  // to be met), and how many that are not in the order may bring it.
+  // By fact: how many required operations that are not in the order need it, and how many that are
+  // not in the order may bring it.
   std::vector<std::uint32_t> needing_;
   std::vector<std::uint32_t> bringing_;
-  Turn needed_turns_ = 0;
 
   std::vector<Frame> frames_;
   std::vector<Word> frame_bits_;

@@ -338,14 +338,14 @@ TEST(LinearizabilityTest, AViolationNamesTheOperationAndWhatLedToIt) {
   EXPECT_EQ(violation.prefix, (std::vector<std::size_t>{0, 1}));
   EXPECT_EQ(violation.text,
             "key k: not linearizable\n"
-            "This operation cannot have taken effect between its call and its return:\n"
+            "This operation, with all that returned before it, fits no order:\n"
             "  #4  client 3  get k = \"a\"  [called 5, returned 6]\n"
             "Concurrent with it:\n"
             "  #3  client 2  put k \"c\"  [called 4, returned 7]\n"
-            "The longest order found of what had to come first (2 operations):\n"
+            "An order of what had returned before that (2 operations):\n"
             "  #1  client 0  put k \"a\"  [called 0, returned 1]\n"
             "  #2  client 1  put k \"b\"  [called 2, returned 3]\n"
-            "When its turn came, the possible states were:\n"
+            "In the orders of that, the last state is:\n"
             "  k = \"b\"\n");
 }
 
