@@ -156,7 +156,7 @@ Search::Result VisitOrdersUntil(const History& history, const KeyGroup& group, s
                                 std::uint64_t steps_max, const Visit& visit) {
   const History known = Until(history, group, until);
   const KeyGroup claiming = WithoutSilent(known, group);
-  Problem problem(known, claiming);
+  Problem problem(known, claiming, true);
   Search search(problem);
   search.VisitOrders(
       [&](const std::vector<Problem::Op>& order) { return visit(Positions(problem, order)); });
@@ -223,6 +223,23 @@ Violation ExplainNone(const History& history, const KeyGroup& group, std::uint64
   return violation;
 }
 
+// Searches for an order of the group; adds what it took to *steps, and puts what it found into
+// *order, if there is one. Most groups are easy, so the first try is a plain and short one.
+Search::Result SearchGroup(const History& history, const KeyGroup& group, std::uint64_t steps_max,
+                           std::uint64_t* steps, std::vector<std::size_t>* order) {
+  const std::uint64_t easy = 100 + group.operations.size() * 4;
+  Search::Result result = Search::Result::kGaveUp;
+  for (const bool hard : {false, true}) {
+    if (result != Search::Result::kGaveUp) break;
+    Problem problem(history, group, hard);
+    Search search(problem);
+    result = search.Run(hard ? steps_max : std::min(easy, steps_max));
+    *steps += search.steps();
+    if (order != nullptr) *order = Positions(problem, search.order());
+  }
+  return result;
+}
+
 }  // namespace
 
 const char* Name(Verdict verdict) {
@@ -249,18 +266,15 @@ absl::StatusOr<CheckReport> CheckLinearizability(const History& history,
       if (report.verdict == Verdict::kLinearizable) report.verdict = Verdict::kGaveUp;
       break;
     }
-    Problem problem(history, group);
-    Search search(problem);
-    const Search::Result result = search.Run(steps_max - report.steps);
-    report.steps += search.steps();
+    std::vector<std::size_t>* order = options.witness ? &report.orders.emplace_back() : nullptr;
+    const Search::Result result =
+        SearchGroup(history, group, steps_max - report.steps, &report.steps, order);
     if (result == Search::Result::kNone) {
       report.verdict = Verdict::kIllegal;
       if (!options.explain) break;
       report.violations.push_back(ExplainNone(history, group, steps_max));
     } else if (result == Search::Result::kGaveUp && report.verdict != Verdict::kIllegal) {
       report.verdict = Verdict::kGaveUp;
-    } else if (options.witness) {
-      report.orders.push_back(Positions(problem, search.order()));
     }
   }
   if (report.verdict != Verdict::kLinearizable) report.orders.clear();

@@ -58,8 +58,8 @@ void Problem::Set(Form& form, Slot slot, const ValueView& value) {
   form.changes.push_back({slot, Id(slot, value), false});
 }
 
-std::vector<Problem::Form> Problem::Compile(const Operation& operation) {
-  std::vector<Form> forms(1);
+Problem::Forms Problem::Compile(const Operation& operation) {
+  Forms forms(1);
   Form& form = forms.front();
   const bool ok = operation.outcome == Outcome::kOk;
   switch (operation.action) {
@@ -187,9 +187,10 @@ void Problem::CompileConditions(const std::vector<Condition>& conditions, bool h
   form.any = negated.guards;
 }
 
-Problem::Sort Problem::SortOf(const std::vector<Form>& forms) {
-  std::vector<std::uint32_t> words;
-  const auto add = [&](const std::vector<Guard>& guards) {
+Problem::Sort Problem::SortOf(const Forms& forms) {
+  std::vector<std::uint32_t>& words = sort_words_;
+  words.clear();
+  const auto add = [&](const Few<Guard>& guards) {
     words.push_back(static_cast<std::uint32_t>(guards.size()));
     for (const Guard& guard : guards) {
       words.insert(words.end(), {guard.slot, guard.value, guard.equal ? 1U : 0U});
@@ -204,11 +205,10 @@ Problem::Sort Problem::SortOf(const std::vector<Form>& forms) {
       words.insert(words.end(), {change.slot, change.operand, change.append ? 1U : 0U});
     }
   }
-  return sort_ids_.try_emplace(std::move(words), static_cast<Sort>(sort_ids_.size())).first->second;
+  return sort_ids_.try_emplace(words, static_cast<Sort>(sort_ids_.size())).first->second;
 }
 
-void Problem::Add(std::size_t position, const Operation& operation,
-                  const std::vector<Form>& forms) {
+void Problem::Add(std::size_t position, const Operation& operation, const Forms& forms) {
   Entry entry;
   entry.position = position;
   entry.called_at = operation.called_at;
@@ -219,7 +219,7 @@ void Problem::Add(std::size_t position, const Operation& operation,
   if (!entry.required && entry.looks_only) return;
   entry.sort = SortOf(forms);
   entry.forms_begin = static_cast<std::uint32_t>(forms_.size());
-  const auto add_guards = [this](const std::vector<Guard>& guards) {
+  const auto add_guards = [this](const Few<Guard>& guards) {
     const auto begin = static_cast<std::uint32_t>(guards_.size());
     guards_.insert(guards_.end(), guards.begin(), guards.end());
     return Span{begin, static_cast<std::uint32_t>(guards_.size())};

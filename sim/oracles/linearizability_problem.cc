@@ -5,7 +5,7 @@
 
 namespace lockstep::sim::history {
 
-Problem::Problem(const History& history, const KeyGroup& group)
+Problem::Problem(const History& history, const KeyGroup& group, bool narrow)
     : rows_(std::max<std::size_t>(group.keys.size(), 1)), next_row_(group.keys.size()) {
   for (const std::string_view key : group.keys) {
     slots_.try_emplace(key, static_cast<Slot>(slots_.size()));
@@ -22,8 +22,7 @@ Problem::Problem(const History& history, const KeyGroup& group)
     Add(position, operation, Compile(operation));
   }
   NumberFacts();
-  NarrowOperations();
-  if (contradictory_) return;
+  if (narrow) NarrowOperations();
   OrderDemands();
   DropUseless();
   key_words_ = (values_.size() + 63) / 64;
@@ -148,27 +147,43 @@ void Problem::NumberFacts() {
     fact_begins_.push_back(static_cast<Fact>(facts_));
     if (values.kind() == KeyValues::Kind::kPlain) facts_ += values.size();
   }
+  // Reserved, so that spans stay where they are.
+  fact_lists_.reserve(guards_.size() + changes_.size());
+  key_lists_.reserve(changes_.size());
   sort_facts_.resize(sorts());
   std::vector<bool> known(sorts());
   for (const Entry& entry : operations_) {
     if (known[entry.sort]) continue;
     known[entry.sort] = true;
-    Facts& facts = sort_facts_[entry.sort];
-    const bool one_form = entry.forms_end - entry.forms_begin == 1;
-    for (std::uint32_t i = entry.forms_begin; i < entry.forms_end; ++i) {
-      for (const Guard& guard : Guards(forms_[i].guards)) {
-        if (one_form && guard.equal && plain(guard.slot)) {
-          facts.needed.push_back(fact_begins_[guard.slot] + guard.value);
-        }
-      }
-      for (std::uint32_t j = forms_[i].changes.begin; j < forms_[i].changes.end; ++j) {
-        const Change& change = changes_[j];
-        if (!plain(change.slot)) continue;
-        facts.brought.push_back(fact_begins_[change.slot] + change.operand);
-        if (one_form) facts.changed.push_back(change.slot);
+    sort_facts_[entry.sort] = ListFacts(entry);
+  }
+}
+
+Problem::Facts Problem::ListFacts(const Entry& entry) {
+  const std::span<const FlatForm> forms(forms_.data() + entry.forms_begin,
+                                        forms_.data() + entry.forms_end);
+  const bool one_form = forms.size() == 1;
+  const Fact* needed = fact_lists_.data() + fact_lists_.size();
+  for (const FlatForm& form : forms) {
+    for (const Guard& guard : Guards(form.guards)) {
+      if (one_form && guard.equal && plain(guard.slot)) {
+        fact_lists_.push_back(fact_begins_[guard.slot] + guard.value);
       }
     }
   }
+  const Fact* brought = fact_lists_.data() + fact_lists_.size();
+  const Key* changed = key_lists_.data() + key_lists_.size();
+  for (const FlatForm& form : forms) {
+    for (std::uint32_t i = form.changes.begin; i < form.changes.end; ++i) {
+      const Change& change = changes_[i];
+      if (!plain(change.slot)) continue;
+      fact_lists_.push_back(fact_begins_[change.slot] + change.operand);
+      if (one_form) key_lists_.push_back(change.slot);
+    }
+  }
+  return {{needed, brought},
+          {changed, key_lists_.data() + key_lists_.size()},
+          {brought, fact_lists_.data() + fact_lists_.size()}};
 }
 
 void Problem::MarkKeys(const Entry& entry) {

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "sim/history.h"
 #include "sim/oracles/linearizability_groups.h"
 #include "sim/oracles/linearizability_rows.h"
@@ -33,8 +33,8 @@ class Problem {
   using Sort = std::uint32_t;  // operations of one sort do the same
 
   struct Entry {
-    std::size_t position = 0;      // in History::operations
-    std::int64_t called_at = 0;    // these two narrowed (linearizability_windows.h)
+    std::size_t position = 0;  // in History::operations
+    std::int64_t called_at = 0;
     std::int64_t returned_at = 0;  // kNever if it need not take effect
     bool required = false;         // outcome kOk, or another one depends on it
     bool looks_only = false;
@@ -46,8 +46,9 @@ class Problem {
     std::uint32_t forms_end = 0;
   };
 
-  // `history` and `group` must outlive the problem.
-  Problem(const History& history, const KeyGroup& group);
+  // `history` and `group` must outlive the problem. `narrow`: narrows the operations' windows first
+  // (linearizability_windows.h), which takes some time and may save much.
+  Problem(const History& history, const KeyGroup& group, bool narrow);
 
   // There is no order: that showed while compiling.
   bool contradictory() const { return contradictory_; }
@@ -80,9 +81,9 @@ class Problem {
   // Facts are numbered for the keys that are not appended to.
   std::size_t facts() const { return facts_; }
   struct Facts {
-    std::vector<Fact> needed;   // the operation takes effect only where these hold
-    std::vector<Key> changed;   // it does change these keys
-    std::vector<Fact> brought;  // may hold after it
+    std::span<const Fact> needed;   // the operation takes effect only where these hold
+    std::span<const Key> changed;   // it does change these keys
+    std::span<const Fact> brought;  // may hold after it
   };
   const Facts& FactsOf(Op op) const { return sort_facts_[operations_[op].sort]; }
   // Calls visit(fact) for every fact that holds in `before` and not in `after`.
@@ -112,12 +113,15 @@ class Problem {
   };
   // What an operation does where all guards hold, and one of `any` (if it is not empty). An
   // operation has one form, or two of which at most one applies (a cond_txn of unknown outcome).
+  template <class T>
+  using Few = absl::InlinedVector<T, 2>;
   struct Form {
-    std::vector<Guard> guards;
-    std::vector<Guard> any;
-    std::vector<Change> changes;
+    Few<Guard> guards;
+    Few<Guard> any;
+    Few<Change> changes;
     bool possible = true;  // false: contradicts itself
   };
+  using Forms = absl::InlinedVector<Form, 1>;
   // The same, flat, for the search.
   struct Span {
     std::uint32_t begin = 0;
@@ -137,16 +141,17 @@ class Problem {
   void Require(Form& form, Slot slot, const ValueView& value, bool equal = true);
   void Set(Form& form, Slot slot, const ValueView& value);
 
-  std::vector<Form> Compile(const Operation& operation);
+  Forms Compile(const Operation& operation);
   void CompileCas(const Operation& operation, Form& form);
   void CompileSteps(const std::vector<Step>& steps, const std::vector<StepResult>* results,
                     Form& form);
   void CompileRead(Slot slot, const StepResult& result, const Written* written, Form& form);
   void CompileConditions(const std::vector<Condition>& conditions, bool held, Form& form);
 
-  void Add(std::size_t position, const Operation& operation, const std::vector<Form>& forms);
-  Sort SortOf(const std::vector<Form>& forms);
+  void Add(std::size_t position, const Operation& operation, const Forms& forms);
+  Sort SortOf(const Forms& forms);
   void NumberFacts();
+  Facts ListFacts(const Entry& entry);
   void NarrowOperations();
   void OrderDemands();
   void MarkKeys(const Entry& entry);
@@ -169,13 +174,16 @@ class Problem {
   std::vector<FlatForm> forms_;
   std::vector<Guard> guards_;
   std::vector<Change> changes_;
-  std::map<std::vector<std::uint32_t>, Sort> sort_ids_;
+  absl::flat_hash_map<std::vector<std::uint32_t>, Sort> sort_ids_;
+  std::vector<std::uint32_t> sort_words_;
   RowTable rows_;  // states of several keys; the state of one key is its value's id
   std::vector<KeyValues::Id> next_row_;
 
   std::size_t facts_ = 0;
   std::vector<Fact> fact_begins_;  // by slot
-  std::vector<Facts> sort_facts_;  // by sort
+  std::vector<Facts> sort_facts_;  // by sort; into the next two
+  std::vector<Fact> fact_lists_;
+  std::vector<Key> key_lists_;
   // By sort, key_words_ words each: which keys the operation looks at, and which it changes.
   std::size_t key_words_ = 0;
   std::vector<std::uint64_t> keys_seen_;
