@@ -53,6 +53,7 @@ void AddSetting(CLI::App& app, const Setting& setting, Given* given) {
   given->option->group(setting.group)
       ->type_name(setting.value_name)
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   if (const std::string shown = setting.show(Settings()); !shown.empty()) {
     given->option->default_str(shown);
@@ -89,6 +90,7 @@ absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& argu
                  "TOML file with any of the settings below; flags override it.")
       ->type_name("FILE")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group("Program");
   app.add_flag("--check-config", check_config, "Check flags and file, touch nothing, and end.")

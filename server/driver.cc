@@ -290,8 +290,9 @@ bool Driver::Drained() {
     replica_.RequestCheckpoint(now);
     CarryOut(replica_.TakeEffects());
   }
-  drained_ = last_checkpoint_requested_ && state_writes_under_way_ == 0;
-  return drained_ || now >= drain_->stop_at;
+  const bool finished = last_checkpoint_requested_ && state_writes_under_way_ == 0;
+  drained_ = finished && pending_.empty();
+  return finished || now >= drain_->stop_at;
 }
 
 void Driver::AnswerTheRest() {
