@@ -11,6 +11,7 @@
 #include <optional>
 #include <random>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -186,6 +187,8 @@ class Node::Impl {
 
   bool Stop(Duration timeout) {
     monitor_.reset();
+    // Its library takes up to two seconds to end its threads.
+    std::thread metrics_end([this] { metrics_server_.reset(); });
     if (client_server_ != nullptr) {
       client_server_->GetHealthCheckService()->SetServingStatus(false);
     }
@@ -200,7 +203,7 @@ class Node::Impl {
         server->Shutdown(std::chrono::system_clock::now() + kServerGrace);
       }
     }
-    metrics_server_.reset();
+    metrics_end.join();  // a scrape may still have asked the driver until now
     client_server_.reset();
     peer_server_.reset();
     driver_.reset();

@@ -1,6 +1,7 @@
 #include "sim/run.h"
 
-#include <ctime>
+#include <chrono>
+#include <exception>
 
 #include "core/assert.h"
 #include "sim/violation.h"
@@ -9,18 +10,17 @@
 namespace lockstep::sim {
 namespace {
 
-// The only real clock in the world: it times the run for the report. The thread's own time, so that a
-// busy machine does not make the simulator look slow.
-Duration ProcessorTime() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return Seconds(time.tv_sec) + Duration{time.tv_nsec};
+// The only real clock in the simulator: it times the run for the report.
+Duration WallTime() {
+  return Duration{std::chrono::duration_cast<std::chrono::nanoseconds>(
+                      std::chrono::steady_clock::now().time_since_epoch())
+                      .count()};
 }
 
 }  // namespace
 
 RunResult RunPlan(const Plan& plan, const RunOptions& options) {
-  const Duration begin = ProcessorTime();
+  const Duration begin = WallTime();
   Trace trace(options.trace);
   RunResult result;
   World world(plan, trace);
@@ -46,14 +46,14 @@ RunResult RunPlan(const Plan& plan, const RunOptions& options) {
   if (options.history != nullptr) {
     *options.history = world.clients().history();
   }
-  result.work = ProcessorTime() - begin;
+  result.wall = WallTime() - begin;
   return result;
 }
 
 RunResult RunPlanTwice(const Plan& plan) {
   RunResult first = RunPlan(plan);
   const RunResult second = RunPlan(plan);
-  first.work = first.work + second.work;
+  first.wall = first.wall + second.wall;
   if (!first.failure.has_value() && first.fingerprint != second.fingerprint) {
     first.failure = Failure{"determinism", "the same plan ran twice left the traces " +
                                                first.fingerprint.ToString() + " and " +

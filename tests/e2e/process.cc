@@ -139,8 +139,8 @@ std::optional<Ended> Process::Wait(std::chrono::milliseconds limit) {
 std::string Process::out() const { return Contents(out_); }
 std::string Process::err() const { return Contents(err_); }
 
-Result Run(const std::vector<std::string>& command, const std::string& input,
-           std::chrono::milliseconds limit) {
+Result RunToEnd(const std::vector<std::string>& command, const std::string& input,
+                std::chrono::milliseconds limit) {
   Process process(command, input);
   const std::optional<Ended> ended = process.Wait(limit);
   return {ended ? ended->exit_code : -1, process.out(), process.err()};

@@ -59,8 +59,8 @@ struct Result {
 };
 
 // Runs `command` to its end, or kills it after `limit`.
-Result Run(const std::vector<std::string>& command, const std::string& input = "",
-           std::chrono::milliseconds limit = std::chrono::seconds(30));
+Result RunToEnd(const std::vector<std::string>& command, const std::string& input = "",
+                std::chrono::milliseconds limit = std::chrono::seconds(30));
 
 // The path of one of our programs: $LOCKSTEP_BIN/NAME, or else where the build tree has it.
 std::string Program(const std::string& name);
