@@ -36,7 +36,7 @@ struct Report {
   std::uint64_t committed = 0;
   std::uint64_t elections = 0;
   std::int64_t simulated_ns = 0;
-  std::int64_t wall_ns = 0;
+  std::int64_t work_ns = 0;
   ClientCounts operations;
   ProbeCounts probes;
   bool failed = false;
@@ -60,7 +60,7 @@ Report RunSeed(std::uint64_t seed, bool double_check) {
     report.committed = result.committed;
     report.elections = result.terms_led;
     report.simulated_ns = result.simulated.ns;
-    report.wall_ns = result.wall.ns;
+    report.work_ns = result.work.ns;
     report.operations = result.operations;
     report.probes = result.probes;
     if (result.failure.has_value()) {
@@ -265,7 +265,7 @@ class Hunter {
     committed_ += report.committed;
     elections_ += report.elections;
     simulated_ns_ += report.simulated_ns * (options_.double_check ? 2 : 1);
-    work_ns_ += report.wall_ns;
+    work_ns_ += report.work_ns;
     operations_.ok += report.operations.ok;
     operations_.failed += report.operations.failed;
     operations_.unknown += report.operations.unknown;

@@ -26,7 +26,7 @@ struct RunResult {
   std::optional<Failure> failure;
   Fingerprint fingerprint;
   Duration simulated;
-  Duration wall;  // real time, for people: nothing depends on it
+  Duration work;  // of the processor, for people: nothing depends on it
   std::uint64_t events = 0;
   std::uint64_t messages = 0;
   std::uint64_t committed = 0;  // entries

@@ -60,11 +60,11 @@ void PrintResult(const RunResult& result) {
               " entries committed, %" PRIu64 " messages\n",
               result.probes.Of(Probe::kElectionStarted), result.terms_led, result.committed,
               result.messages);
-  const double wall = std::max(1e-9, InSeconds(result.wall));
-  std::printf("time        %.3f s simulated in %.3f s: %.0f x real time, %" PRIu64
+  const double work = std::max(1e-9, InSeconds(result.work));
+  std::printf("time        %.3f s simulated in %.3f s of one processor: %.0f x real time, %" PRIu64
               " events, %.0f a second\n",
-              InSeconds(result.simulated), wall, InSeconds(result.simulated) / wall, result.events,
-              static_cast<double>(result.events) / wall);
+              InSeconds(result.simulated), work, InSeconds(result.simulated) / work, result.events,
+              static_cast<double>(result.events) / work);
 }
 
 void PrintProbes(const ProbeCounts& probes) {

@@ -7,6 +7,7 @@
 #include "storage/checksum.h"
 #include "storage/raw_file.h"
 #include "storage/status.h"
+#include "storage/wal_check.h"
 
 namespace lockstep::storage {
 namespace {
@@ -73,6 +74,13 @@ absl::Status CheckSurroundings(const std::string& path, const std::string& vfs, 
     return CheckJournal(path, *journal, database_bytes);
   }
   return absl::OkStatus();
+}
+
+// Nobody else writes to it: the lock is held.
+absl::Status CheckWalFile(const std::string& path, const std::string& vfs) {
+  const std::string wal_path = path + "-wal";
+  LOCKSTEP_ASSIGN_OR_RETURN(const auto wal, RawFile::Open(wal_path, vfs, RawFile::Kind::kWal));
+  return wal.has_value() ? CheckWal(wal_path, *wal) : absl::OkStatus();
 }
 
 absl::Status CheckFormat(const Connection& connection, const Format& format) {
@@ -240,11 +248,14 @@ absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::stri
     LOCKSTEP_RETURN_IF_ERROR(SwitchToWal(connection));
     LOCKSTEP_ASSIGN_OR_RETURN(empty, IsEmpty(connection));
   }
+  if (!empty) {
+    LOCKSTEP_RETURN_IF_ERROR(CheckFormat(connection, format));
+  }
+  LOCKSTEP_RETURN_IF_ERROR(CheckWalFile(path, vfs));
   if (empty) {
     file.is_new = true;
     return file;
   }
-  LOCKSTEP_RETURN_IF_ERROR(CheckFormat(connection, format));
   LOCKSTEP_RETURN_IF_ERROR(CheckSchema(connection, format));
   LOCKSTEP_ASSIGN_OR_RETURN(file.made, CheckIdentity(connection, identity));
   LOCKSTEP_RETURN_IF_ERROR(CheckTree(connection));

@@ -117,7 +117,7 @@ class LogStore::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
-    if (!failure_.ok()) {
+    if (written_ && !failure_.ok()) {
       // The file stays as it is. If not even this works, nothing more can be done.
       static_cast<void>(connection_->SetKeepWalOnClose(true));
     }
@@ -161,6 +161,7 @@ class LogStore::Impl {
   Identity identity_;
   bool is_new_ = false;
   bool loaded_ = false;
+  bool written_ = false;  // or tried to
   absl::Status failure_;
   std::unique_ptr<Statements> statements_;  // null before StartWriting()
 
@@ -191,6 +192,7 @@ absl::Status LogStore::Impl::Damage(std::string_view what) const {
 
 absl::Status LogStore::Impl::TryCreate() {
   CORE_ASSERT(is_new_);
+  written_ = true;
   LOCKSTEP_ASSIGN_OR_RETURN(auto statements, TransactionStatements::Prepare(*connection_));
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements));
   LOCKSTEP_RETURN_IF_ERROR(CreateTables(*connection_, LogFormat(), identity_, true));
@@ -315,6 +317,7 @@ absl::Status LogStore::Impl::LoadEntries(raft::DurableState* state) const {
 
 absl::Status LogStore::Impl::TryStartWriting() {
   CORE_ASSERT(loaded_ && statements_ == nullptr);
+  written_ = true;
   LOCKSTEP_RETURN_IF_ERROR(failure_);
   // INVARIANT 3 of storage/database_file.h.
   LOCKSTEP_RETURN_IF_ERROR(connection_->EmptyWal());

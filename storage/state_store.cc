@@ -242,7 +242,7 @@ class StateStore::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
-    if (!failure_.ok()) {
+    if (written_ && !failure_.ok()) {
       // The file stays as it is. If not even this works, nothing more can be done.
       static_cast<void>(writer_->SetKeepWalOnClose(true));
     }
@@ -286,6 +286,7 @@ class StateStore::Impl {
   bool is_new_ = false;
   bool made_ = false;
   bool loaded_ = false;
+  bool written_ = false;  // or tried to
   StoredSummary stored_;  // once loaded
 
   // Alone and with the lock before StartWriting(); afterwards beside reader_, which closes first.
@@ -310,6 +311,7 @@ absl::Status StateStore::Impl::Remember(absl::Status status, absl::Status* failu
 
 absl::Status StateStore::Impl::SetMade() {
   CORE_ASSERT(!is_new_ && statements_ == nullptr);
+  written_ = true;
   LOCKSTEP_RETURN_IF_ERROR(failure_);
   return Remember(TrySetMade());
 }
@@ -325,6 +327,7 @@ absl::Status StateStore::Impl::TrySetMade() {
 
 absl::Status StateStore::Impl::Create() {
   CORE_ASSERT(is_new_);
+  written_ = true;
   LOCKSTEP_RETURN_IF_ERROR(failure_);
   return Remember(TryCreate());
 }
@@ -358,6 +361,7 @@ absl::StatusOr<kv::Image> StateStore::Impl::Load() {
 
 absl::Status StateStore::Impl::StartWriting() {
   CORE_ASSERT(loaded_ && statements_ == nullptr);
+  written_ = true;
   LOCKSTEP_RETURN_IF_ERROR(failure_);
   return Remember(TryStartWriting());
 }

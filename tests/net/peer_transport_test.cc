@@ -1,12 +1,14 @@
 #include "net/peer_transport.h"
 
 #include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/server.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -291,8 +293,8 @@ TEST(PeerTransportTest, KeepsAnIdleStreamAlive) {
   options.keepalive_interval = Milliseconds(100);
   PeerTransport transport(options, {{kReceiver, receiver.address()}});
   ASSERT_TRUE(Connected(transport));
-  // gRPC's servers hang up at the third ping that comes too soon.
-  std::this_thread::sleep_for(milliseconds(1000));
+  // A server of gRPC's own settings takes such pings for an attack and hangs up after four seconds.
+  std::this_thread::sleep_for(milliseconds(5500));
   EXPECT_TRUE(transport.Stats().front().connected);
   EXPECT_EQ(transport.Stats().front().streams_opened, 2u) << "for messages and for snapshots";
 }
@@ -364,6 +366,44 @@ TEST(PeerServiceTest, OneMangledMessageCostsOnlyItself) {
   peer.Cancel();
   peer.Wait();
   EXPECT_TRUE(Eventually([&] { return receiver.service().stats().streams == 0; }));
+}
+
+// A peer whose frames are not even batches.
+class RawFrames final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  grpc::Status Send(const std::string& address, const std::string& frame) {
+    grpc::GenericStub stub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    const grpc::Slice slice(frame);
+    grpc::ByteBuffer out(&slice, 1);
+    grpc::ByteBuffer in;
+    stub.PrepareBidiStreamingCall(&context, "/lockstep.v1.Peer/Exchange", {}, this);
+    StartRead(&in);
+    StartWrite(&out);
+    StartCall();
+    return ended_.get_future().get();
+  }
+
+  void OnDone(const grpc::Status& status) override { ended_.set_value(status); }
+
+ private:
+  std::promise<grpc::Status> ended_;
+};
+
+TEST(PeerServiceTest, AFrameThatIsNoBatchEndsItsStreamOnly) {
+  Inbox inbox;
+  Receiver receiver(&inbox);
+  RawPeer other(receiver.address());
+  other.Send({EncodeMessage(Numbered(1))});
+  ASSERT_TRUE(inbox.WaitForCount(1));
+  RawFrames frames;
+  EXPECT_EQ(frames.Send(receiver.address(), "\x0a\xff\xff\xff\xff\x0f cut off").error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_TRUE(Eventually([&] { return receiver.service().stats().streams == 1; }));
+  other.Cancel();
+  other.Wait();
+  EXPECT_EQ(inbox.messages().size(), 1u);
 }
 
 TEST(PeerServiceTest, RefusesStreamsWhenItIsShutDown) {

@@ -3,6 +3,7 @@
 #ifndef LOCKSTEP_TESTS_STORAGE_TEMPORARY_FOLDER_H_
 #define LOCKSTEP_TESTS_STORAGE_TEMPORARY_FOLDER_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -21,6 +22,9 @@ class TemporaryFolder {
 
   // The bytes of every file, by name.
   std::map<std::string, std::string> Contents() const;
+
+  // Of one file; 0 if there is none.
+  std::uintmax_t SizeOf(const std::string& name) const;
 
   // Removes all files.
   void Clear() const;

@@ -1,0 +1,343 @@
+// Each oracle is shown a sequence that keeps its property, and one that breaks it.
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/kv/codec.h"
+#include "core/kv/machine.h"
+#include "core/kv/requests.h"
+#include "sim/log_shadow.h"
+#include "sim/oracles/canonical_log.h"
+#include "sim/oracles/digests.h"
+#include "sim/oracles/election_safety.h"
+#include "sim/oracles/exactly_once.h"
+#include "sim/oracles/leader_completeness.h"
+#include "sim/oracles/log_matching.h"
+#include "sim/oracles/promises.h"
+#include "sim/violation.h"
+
+namespace lockstep::sim {
+namespace {
+
+constexpr NodeId kA{1};
+constexpr NodeId kB{2};
+constexpr NodeId kC{3};
+
+// The property that `act` finds broken; empty if it finds none.
+std::string Broken(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Violation& violation) {
+    return violation.property();
+  }
+  return "";
+}
+
+raft::Entry Command(std::uint64_t index, std::uint64_t term, const kv::Command& command) {
+  return {.index = {index},
+          .term = {term},
+          .time = {},
+          .kind = raft::EntryKind::kCommand,
+          .payload = Bytes(kv::EncodeCommand(command))};
+}
+
+kv::Command PutX(const std::string& value) {
+  return kv::Transact{.session = {}, .transaction = kv::PutTransaction("x", value)};
+}
+
+raft::Entry Put(std::uint64_t index, std::uint64_t term, const std::string& value = "v") {
+  return Command(index, term, PutX(value));
+}
+
+raft::Write WriteOf(std::vector<raft::Entry> entries) {
+  raft::Write write;
+  write.entries = std::move(entries);
+  return write;
+}
+
+raft::Write WriteOf(raft::HardState state) {
+  raft::Write write;
+  write.hard_state = state;
+  return write;
+}
+
+LogShadow LogOf(std::vector<raft::Entry> entries) {
+  LogShadow log;
+  log.Apply(WriteOf(std::move(entries)));
+  return log;
+}
+
+TEST(LogShadowTest, FollowsWritesThroughTruncationAndCompaction) {
+  LogShadow log = LogOf({Put(1, 1), Put(2, 1), Put(3, 1)});
+  log.Apply(WriteOf({Put(2, 2)}));
+  EXPECT_EQ(log.last(), (raft::LogPosition{{2}, {2}}));
+  raft::Write compaction;
+  compaction.compact_to = raft::LogPosition{{1}, {1}};
+  log.Apply(compaction);
+  EXPECT_EQ(log.base(), (raft::LogPosition{{1}, {1}}));
+  EXPECT_EQ(log.At(Index{1}), nullptr);
+  EXPECT_EQ(log.TermAt(Index{1}), Term{1});
+  raft::Write reset;
+  reset.reset_to = raft::LogPosition{{9}, {4}};
+  log.Apply(reset);
+  EXPECT_EQ(log.last(), (raft::LogPosition{{9}, {4}}));
+}
+
+TEST(LogShadowTest, TellsWhatAFileLacks) {
+  const LogShadow log = LogOf({Put(1, 1), Put(2, 1)});
+  raft::DurableState state;
+  state.entries = {Put(1, 1), Put(2, 1)};
+  EXPECT_EQ(log.DifferenceFrom(state), "");
+  state.entries.pop_back();
+  EXPECT_EQ(log.DifferenceFrom(state), "1 entries instead of 2");
+  state.entries.push_back(Put(2, 1, "other"));
+  EXPECT_EQ(log.DifferenceFrom(state), "another entry at index 2");
+  state.hard_state.current_term = Term{7};
+  EXPECT_NE(log.DifferenceFrom(state), "");
+}
+
+class ElectionSafetyTest : public testing::Test {
+ protected:
+  void Vote(NodeId voter, std::uint64_t term, NodeId candidate) {
+    oracle_.HardStateDurable(voter, {Term{term}, candidate});
+  }
+  ElectionSafety oracle_{3};
+};
+
+TEST_F(ElectionSafetyTest, OneLeaderInATermIsFineHoweverOftenItIsSeen) {
+  Vote(kA, 1, kA);
+  Vote(kB, 1, kA);
+  oracle_.Elected(kA, Term{1});
+  oracle_.Elected(kA, Term{1});
+  Vote(kB, 2, kB);
+  Vote(kC, 2, kB);
+  oracle_.Elected(kB, Term{2});
+  EXPECT_EQ(oracle_.terms_led(), 2u);
+}
+
+TEST_F(ElectionSafetyTest, FindsTwoLeadersInATerm) {
+  Vote(kA, 1, kA);
+  Vote(kB, 1, kA);
+  oracle_.Elected(kA, Term{1});
+  EXPECT_EQ(Broken([&] { oracle_.Elected(kB, Term{1}); }), "election safety");
+}
+
+TEST_F(ElectionSafetyTest, FindsALeaderWithoutAMajorityOfVotesOnDisk) {
+  Vote(kA, 1, kA);
+  EXPECT_EQ(Broken([&] { oracle_.Elected(kA, Term{1}); }), "votes are durable");
+}
+
+TEST_F(ElectionSafetyTest, FindsAVoteThatWasForgottenOrChangedAndATermThatWentBack) {
+  Vote(kA, 3, kB);
+  EXPECT_EQ(Broken([&] { Vote(kA, 3, kC); }), "votes are kept");
+  EXPECT_EQ(Broken([&] { Vote(kA, 3, NodeId()); }), "votes are kept");
+  EXPECT_EQ(Broken([&] { Vote(kA, 2, kB); }), "votes are kept");
+}
+
+TEST(LogMatchingTest, FindsOtherContentsAndOtherPredecessors) {
+  LogMatching oracle;
+  oracle.Appended(kA, LogOf({Put(1, 1), Put(2, 2)}), Index{1});
+  oracle.Appended(kB, LogOf({Put(1, 1), Put(2, 2)}), Index{1});
+  oracle.Appended(kC, LogOf({Put(1, 1), Put(2, 1)}), Index{2});
+  EXPECT_EQ(Broken([&] { oracle.Appended(kC, LogOf({Put(1, 1, "w")}), Index{1}); }),
+            "log matching");
+  EXPECT_EQ(Broken([&] {
+              oracle.Appended(kC, LogOf({Put(1, 2), Put(2, 2)}), Index{2});
+            }),
+            "log matching");
+}
+
+TEST(CanonicalLogTest, TakesOverWhatIsCommittedFirstAndFindsAnythingElseLater) {
+  CanonicalLog canonical;
+  canonical.Committed(kA, LogOf({Put(1, 1), Put(2, 1)}), Index{0}, Index{2});
+  EXPECT_EQ(canonical.last_index(), Index{2});
+  canonical.Committed(kB, LogOf({Put(1, 1), Put(2, 1), Put(3, 2)}), Index{0}, Index{3});
+  EXPECT_EQ(canonical.TermAt(Index{3}), Term{2});
+
+  const std::string property = "state machine safety";
+  EXPECT_EQ(Broken([&] {
+              canonical.Committed(kC, LogOf({Put(1, 1), Put(2, 2)}), Index{0}, Index{2});
+            }),
+            property);
+  EXPECT_EQ(Broken([&] {
+              canonical.Committed(kC, LogOf({Put(1, 1), Put(2, 1, "w")}), Index{0}, Index{2});
+            }),
+            property);
+  EXPECT_EQ(Broken([&] { canonical.Committed(kC, LogOf({Put(1, 1)}), Index{0}, Index{2}); }),
+            property);
+}
+
+TEST(CanonicalLogTest, FindsASnapshotOfWhatWasNeverCommitted) {
+  CanonicalLog canonical;
+  canonical.Committed(kA, LogOf({Put(1, 1), Put(2, 1)}), Index{0}, Index{2});
+  canonical.Covered(kB, {{2}, {1}});
+  EXPECT_EQ(Broken([&] { canonical.Covered(kB, {{3}, {1}}); }), "state machine safety");
+  EXPECT_EQ(Broken([&] { canonical.Covered(kB, {{2}, {2}}); }), "state machine safety");
+}
+
+class LeaderCompletenessTest : public testing::Test {
+ protected:
+  LeaderCompletenessTest() {
+    canonical_.Committed(kA, LogOf({Put(1, 1), Put(2, 2)}), Index{0}, Index{2});
+  }
+  CanonicalLog canonical_;
+};
+
+TEST_F(LeaderCompletenessTest, FindsALeaderThatLacksWhatIsCommitted) {
+  CheckLeaderIsComplete(kB, Term{3}, LogOf({Put(1, 1), Put(2, 2), Put(3, 3)}), canonical_);
+  EXPECT_EQ(Broken([&] { CheckLeaderIsComplete(kB, Term{3}, LogOf({Put(1, 1)}), canonical_); }),
+            "leader completeness");
+  EXPECT_EQ(Broken([&] {
+              CheckLeaderIsComplete(kB, Term{3}, LogOf({Put(1, 1), Put(2, 1)}), canonical_);
+            }),
+            "leader completeness");
+}
+
+TEST_F(LeaderCompletenessTest, FindsACommitThatNoMajorityOfDisksHolds) {
+  const LogShadow full = LogOf({Put(1, 1), Put(2, 2)});
+  const LogShadow part = LogOf({Put(1, 1)});
+  CheckCommitIsOnAQuorum(kA, true, Term{2}, Index{0}, canonical_, {&full, &full, &part});
+  EXPECT_EQ(
+      Broken([&] {
+        CheckCommitIsOnAQuorum(kA, true, Term{2}, Index{0}, canonical_, {&full, &part, &part});
+      }),
+      "committed entries are durable");
+}
+
+TEST_F(LeaderCompletenessTest, FindsACommitOfAnOlderTermByCountingAndByAFollower) {
+  const LogShadow full = LogOf({Put(1, 1), Put(2, 2)});
+  EXPECT_EQ(
+      Broken([&] {
+        CheckCommitIsOnAQuorum(kA, true, Term{3}, Index{0}, canonical_, {&full, &full, &full});
+      }),
+      "commit rule");
+  EXPECT_EQ(
+      Broken([&] {
+        CheckCommitIsOnAQuorum(kA, false, Term{2}, Index{0}, canonical_, {&full, &full, &full});
+      }),
+      "only leaders commit");
+}
+
+raft::Message From(NodeId from, std::uint64_t term, raft::Body body) {
+  return {.cluster = {1}, .from = from, .to = kB, .term = {term}, .body = std::move(body)};
+}
+
+TEST(PromisesTest, AVoteMustBeOnDiskBeforeItIsGiven) {
+  const raft::Message vote = From(kA, 2, raft::RequestVoteReply{.granted = true});
+  LogShadow disk;
+  EXPECT_EQ(Broken([&] { CheckPromise(vote, disk, Index{}); }), "promises are durable");
+  disk.Apply(WriteOf(raft::HardState{Term{2}, kC}));
+  EXPECT_EQ(Broken([&] { CheckPromise(vote, disk, Index{}); }), "promises are durable");
+  LogShadow right;
+  right.Apply(WriteOf(raft::HardState{Term{2}, kB}));
+  CheckPromise(vote, right, Index{});
+  right.Apply(WriteOf(raft::HardState{Term{3}, kA}));
+  CheckPromise(vote, right, Index{});
+  const raft::Message pre_vote =
+      From(kA, 9, raft::RequestVoteReply{.pre_vote = true, .granted = true});
+  CheckPromise(pre_vote, disk, Index{});  // promises nothing
+}
+
+TEST(PromisesTest, WhatIsAcknowledgedMustBeOnDiskAndSoMustTheTerm) {
+  LogShadow disk = LogOf({Put(1, 1), Put(2, 1)});
+  disk.Apply(WriteOf(raft::HardState{Term{1}, NodeId()}));
+  const auto ack = [&](std::uint64_t match, std::uint64_t term) {
+    return From(kA, term, raft::AppendEntriesReply{.success = true, .match = {match}});
+  };
+  CheckPromise(ack(2, 1), disk, Index{});
+  CheckPromise(ack(5, 1), disk, Index{5});  // a checkpoint covers it
+  EXPECT_EQ(Broken([&] { CheckPromise(ack(3, 1), disk, Index{}); }), "promises are durable");
+  EXPECT_EQ(Broken([&] { CheckPromise(ack(2, 2), disk, Index{}); }), "promises are durable");
+  const raft::Message snapshot = From(kA, 1, raft::InstallSnapshotReply{.match = {7}});
+  CheckPromise(snapshot, disk, Index{7});
+  EXPECT_EQ(Broken([&] { CheckPromise(snapshot, disk, Index{6}); }), "promises are durable");
+}
+
+TEST(DigestsTest, FindsReplicasThatDifferAtOneIndex) {
+  Digests digests;
+  digests.Applied(kA, {.applied_index = {3}, .digest = 7});
+  digests.Applied(kB, {.applied_index = {3}, .digest = 7});
+  digests.Applied(kB, {.applied_index = {4}, .digest = 8});
+  EXPECT_EQ(Broken([&] { digests.Applied(kC, {.applied_index = {3}, .digest = 8}); }),
+            "replicas agree");
+}
+
+// Session 1 is opened by the first entry; its sequence 1 is in the log twice.
+class ExactlyOnceTest : public testing::Test {
+ protected:
+  ExactlyOnceTest() {
+    entries_ = {Command(1, 1, kv::OpenSession{.time_to_live = Seconds(60)}),
+                Command(2, 1, InSession("once")), Command(3, 1, InSession("once")),
+                Put(4, 1, "outside")};
+    canonical_.Committed(kA, LogOf(entries_), Index{0}, Index{4});
+    oracle_.Committed(canonical_);
+  }
+
+  static kv::Command InSession(const std::string& value, std::uint64_t sequence = 1) {
+    return kv::Transact{.session = {1},
+                        .sequence = sequence,
+                        .acknowledged = 0,
+                        .transaction = kv::PutTransaction("x", value)};
+  }
+
+  static kv::TransactionResult Done(std::uint64_t revision) {
+    kv::TransactionResult result{.succeeded = true, .revision = {revision}, .results = {}};
+    result.results.emplace_back(kv::PutResult{});
+    return result;
+  }
+
+  std::vector<raft::Entry> entries_;
+  CanonicalLog canonical_;
+  ExactlyOnce oracle_;
+};
+
+TEST_F(ExactlyOnceTest, TheDataIsThatOfEachCommandExecutedOnce) {
+  kv::Machine machine;
+  for (const raft::Entry& entry : entries_) {
+    (void)machine.Apply(entry);
+  }
+  oracle_.Applied(kA, Index{0}, machine);
+  EXPECT_EQ(oracle_.reference().At("x", Index{4})->version, 2u);
+  EXPECT_EQ(oracle_.reference().At("x", Index{3})->value, "once");
+  EXPECT_EQ(oracle_.reference().At("x", Index{1}), std::nullopt);
+  EXPECT_EQ(oracle_.reference().replays(), 1u);
+}
+
+TEST_F(ExactlyOnceTest, FindsAReplicaThatExecutedARetryAgain) {
+  kv::Machine machine;
+  for (const raft::Entry& entry : entries_) {
+    // The same retry with another sequence is executed, as it would be without the session's
+    // memory.
+    (void)machine.Apply(entry.index == Index{3} ? Command(3, 1, InSession("once", 2)) : entry);
+  }
+  EXPECT_EQ(Broken([&] { oracle_.Applied(kA, Index{0}, machine); }), "state is what was committed");
+}
+
+TEST_F(ExactlyOnceTest, FindsAnAnswerThatDiffersFromTheOneExecution) {
+  oracle_.Answered(kA, InSession("once"), Done(2));
+  EXPECT_EQ(Broken([&] { oracle_.Answered(kA, InSession("once"), Done(3)); }), "exactly once");
+  EXPECT_EQ(Broken([&] { oracle_.Answered(kA, InSession("more", 2), Done(3)); }), "exactly once");
+}
+
+TEST_F(ExactlyOnceTest, FindsAnAnswerBeforeTheCommandIsCommitted) {
+  EXPECT_EQ(Broken([&] { oracle_.Answered(kA, PutX("never"), Done(4)); }), "answers are committed");
+  EXPECT_EQ(Broken([&] {
+              oracle_.Answered(kA, kv::OpenSession{.time_to_live = Seconds(60)},
+                               kv::SessionOpened{{9}});
+            }),
+            "answers are committed");
+}
+
+TEST_F(ExactlyOnceTest, FindsARefusalOfWhatWasDone) {
+  oracle_.Refused(PutX("never"));
+  oracle_.Refused(InSession("more", 2));
+  oracle_.CheckRefused();
+  oracle_.Refused(PutX("outside"));
+  EXPECT_EQ(Broken([&] { oracle_.CheckRefused(); }), "refusals are certain");
+}
+
+}  // namespace
+}  // namespace lockstep::sim
