@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -135,6 +136,20 @@ TEST_F(DiskVfsTest, AClosedDatabaseLeavesOneFile) {
   EXPECT_EQ(disk_.List(), std::vector<std::string>{kFile});
 }
 
+// Powersafe overwrite: without it SQLite would pad the WAL to a sector with copies of the frame.
+TEST_F(DiskVfsTest, ASmallCommitIsOneFrameAndOneSync) {
+  const auto db = Open(true);
+  EXPECT_EQ(db->Run("CREATE TABLE t (n INT); INSERT INTO t VALUES (1)"), SQLITE_OK);
+  std::vector<std::string> operations;
+  disk_.Observe([&operations](const Operation& operation) {
+    operations.push_back(std::string(OperationKindName(operation.kind)) + " " +
+                         std::to_string(operation.size));
+  });
+  EXPECT_EQ(db->Run("INSERT INTO t VALUES (2)"), SQLITE_OK);
+  disk_.Observe(nullptr);
+  EXPECT_EQ(operations, (std::vector<std::string>{"write 24", "write 4096", "sync 0"}));
+}
+
 TEST_F(DiskVfsTest, TheWalStaysIfAskedTo) {
   {
     const auto db = Open(false);
@@ -161,6 +176,21 @@ TEST_F(DiskVfsTest, AMissingDatabaseIsNotMadeUnlessAskedFor) {
   EXPECT_EQ(sqlite3_open_v2("none.db", &raw, SQLITE_OPEN_READWRITE, "vfs"), SQLITE_CANTOPEN);
   sqlite3_close(raw);
   EXPECT_TRUE(disk_.List().empty());
+}
+
+// sqlite3.h: "If xRead() returns SQLITE_IOERR_SHORT_READ it must also fill in the unread portions
+// of the buffer with zeros."
+TEST_F(DiskVfsTest, AShortReadFillsTheRestWithZeros) {
+  disk_.Replace("f", "abc");
+  sqlite3_vfs* const registered = sqlite3_vfs_find("vfs");
+  std::vector<std::uint64_t> memory(static_cast<std::size_t>(registered->szOsFile) / 8 + 1);
+  sqlite3_file* const file = reinterpret_cast<sqlite3_file*>(memory.data());
+  ASSERT_EQ(registered->xOpen(registered, "f", file, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
+  std::string to(8, '?');
+  EXPECT_EQ(file->pMethods->xRead(file, to.data(), 8, 1), SQLITE_IOERR_SHORT_READ);
+  EXPECT_EQ(to, std::string("bc\0\0\0\0\0\0", 8));
+  EXPECT_EQ(file->pMethods->xWrite(file, "x", 1, 0), SQLITE_IOERR_WRITE);
+  EXPECT_EQ(file->pMethods->xClose(file), SQLITE_OK);
 }
 
 // Sorting more than the cache holds spills into temporary files.
