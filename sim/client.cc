@@ -356,18 +356,7 @@ void Clients::Receive(std::size_t index, NodeId from, const kv::CommandResult& r
   }
   const auto& done = std::get<kv::TransactionResult>(result);
   history::Operation& record = history_.operations[task.record];
-  record.succeeded = done.succeeded;
-  if (record.action == history::Action::kDelete) {
-    record.succeeded = std::get<kv::DeleteResult>(done.results.front()).previous.has_value();
-  }
-  if (record.action == history::Action::kTxn || record.action == history::Action::kCondTxn) {
-    for (const kv::OperationResult& each : done.results) {
-      const auto* get = std::get_if<kv::GetResult>(&each);
-      history::StepResult& step = record.results.emplace_back();
-      step.value = get != nullptr ? ValueOf(get->found) : std::nullopt;
-    }
-    record.succeeded = record.action == history::Action::kCondTxn && done.succeeded;
-  }
+  FillIn(done, record);
   if (!done.succeeded) {
     probes_.Count(Probe::kTransactionConditionFailed);
     // What it read instead is what the client believes from now on.
@@ -378,6 +367,23 @@ void Clients::Receive(std::size_t index, NodeId from, const kv::CommandResult& r
     }
   }
   EndOk(index);
+}
+
+void Clients::FillIn(const kv::TransactionResult& done, history::Operation& record) {
+  using history::Action;
+  record.succeeded = done.succeeded;
+  if (record.action == Action::kDelete) {
+    record.succeeded = std::get<kv::DeleteResult>(done.results.front()).previous.has_value();
+  } else if (record.action == Action::kPut || record.action == Action::kTxn) {
+    record.succeeded = false;  // means nothing for these
+  }
+  if (record.action == Action::kTxn || record.action == Action::kCondTxn) {
+    for (const kv::OperationResult& each : done.results) {
+      const auto* get = std::get_if<kv::GetResult>(&each);
+      history::StepResult& step = record.results.emplace_back();
+      step.value = get != nullptr ? ValueOf(get->found) : std::nullopt;
+    }
+  }
 }
 
 void Clients::Receive(std::size_t index, NodeId from, const ReadResult& result) {
@@ -502,6 +508,9 @@ void Clients::EndWithout(std::size_t index) {
     ++counts_.unknown;
     probes_.Count(Probe::kOperationUnknown);
     client.process = next_process_++;
+    if (const auto* transact = std::get_if<kv::Transact>(&task.body)) {
+      unknown_.emplace_back(task.record, *transact);
+    }
   }
   End(index);
 }
@@ -517,6 +526,25 @@ void Clients::End(std::size_t index) {
   --busy_;
   last_end_ = now();
   StartNext(index);
+}
+
+history::History Clients::ResolvedHistory(const ExactlyOnce& committed, SimTime end) const {
+  history::History resolved = history_;
+  for (const auto& [position, transact] : unknown_) {
+    if (!IsUnique(transact)) {
+      continue;
+    }
+    history::Operation& record = resolved.operations[position];
+    record.returned_at = end.ns;
+    const kv::TransactionResult* done = committed.ResultOf(transact);
+    if (done != nullptr) {
+      record.outcome = history::Outcome::kOk;
+      FillIn(*done, record);
+    } else {
+      record.outcome = history::Outcome::kFail;
+    }
+  }
+  return resolved;
 }
 
 void Clients::BePatient() { patient_ = true; }

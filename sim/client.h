@@ -60,6 +60,11 @@ class Clients {
   const ClientCounts& counts() const { return counts_; }
   // Operations in the order of their calls; those under way are unknown.
   const history::History& history() const { return history_; }
+  // The same, with what the committed log tells of operations that no client knows the outcome of:
+  // one that was executed has that result and returns at `end`, one that was not has failed. Few
+  // unknown outcomes are left, which make checking hard (etcd's robustness tests read the log for
+  // that too). REQUIRES: the run has settled: nothing of a client is under way.
+  history::History ResolvedHistory(const ExactlyOnce& committed, SimTime end) const;
   // What the waiting clients wait for, for people.
   std::string DescribeWaiting() const;
 
@@ -126,6 +131,7 @@ class Clients {
   std::string MakeValue(const Task& task, std::size_t position) const;
   void Learn(Client& client, const history::Operation& record, const PlannedOperation& operation);
 
+  static void FillIn(const kv::TransactionResult& done, history::Operation& record);
   void EndOk(std::size_t index);
   // Ends the task unanswered: certainly not done, or perhaps.
   void EndWithout(std::size_t index);
@@ -158,6 +164,7 @@ class Clients {
   bool patient_ = false;
   ClientCounts counts_;
   history::History history_;
+  std::vector<std::pair<std::size_t, kv::Transact>> unknown_;  // by position in history_
 };
 
 }  // namespace lockstep::sim

@@ -210,6 +210,7 @@ void SimNode::Calm() {
 
 template <class Input>
 void SimNode::Step(const Input& input) {
+  role_before_ = replica_->node().role();
   input(*replica_, LocalTime());
   Effects effects = replica_->TakeEffects();
   if (effects.write.has_value()) {
@@ -247,6 +248,7 @@ void SimNode::CarryOut(Effects effects) {
   }
   for (raft::Message& message : effects.messages) {
     world_.judge.Sent(message);
+    Notice(message);
     AddTo(world_.trace, message);
     if (world_.trace.on()) {
       Line("-> " + NodeName(message.to) + " " + Describe(message));
@@ -268,6 +270,9 @@ void SimNode::Notice(const raft::Event& event) {
   ProbeCounts& probes = world_.probes;
   switch (event.kind) {
     case raft::Event::Kind::kBecamePreCandidate:
+      if (role_before_ == raft::Role::kCandidate) {
+        probes.Count(Probe::kSplitVote);  // nobody won its election in time
+      }
       return probes.Count(Probe::kPreVoteStarted);
     case raft::Event::Kind::kBecameCandidate:
       return probes.Count(Probe::kElectionStarted);
@@ -292,6 +297,18 @@ void SimNode::Notice(const raft::Event& event) {
     case raft::Event::Kind::kBecameFollower:
     case raft::Event::Kind::kLeaderChanged:
       return;
+  }
+}
+
+void SimNode::Notice(const raft::Message& sent) {
+  if (const auto* vote = std::get_if<raft::RequestVoteReply>(&sent.body)) {
+    if (!vote->granted) {
+      world_.probes.Count(vote->pre_vote ? Probe::kPreVoteRefused : Probe::kVoteRefused);
+    }
+  } else if (const auto* append = std::get_if<raft::AppendEntriesReply>(&sent.body)) {
+    if (!append->success) {
+      world_.probes.Count(Probe::kAppendRefused);
+    }
   }
 }
 

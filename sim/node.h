@@ -107,6 +107,7 @@ class SimNode {
   void Step(const Input& input);
   void CarryOut(Effects effects);
   void Notice(const raft::Event& event);
+  void Notice(const raft::Message& sent);
   void ScheduleDeadline();
 
   void StoreLog();
@@ -145,6 +146,7 @@ class SimNode {
   // What came while paused.
   std::vector<std::function<void()>> waiting_;
 
+  raft::Role role_before_ = raft::Role::kFollower;  // the last input
   Instant deadline_ = Instant::Never();
   SimTime deadline_event_ = SimTime::Never();  // the earliest one scheduled
 

@@ -16,8 +16,6 @@ const char* Name(Probe probe) {
       return "vote refused";
     case Probe::kSplitVote:
       return "split vote";
-    case Probe::kLeaderReplacedWhileRunning:
-      return "leader replaced while running";
     case Probe::kSteppedDownByCheckQuorum:
       return "stepped down by check quorum";
     case Probe::kSteppedDownByHigherTerm:
@@ -114,6 +112,8 @@ const char* Name(Probe probe) {
       return "transaction condition failed";
     case Probe::kLateReplyIgnored:
       return "late reply ignored";
+    case Probe::kHistoryTooHardToCheck:
+      return "history too hard to check";
     case Probe::kCount:
       break;
   }

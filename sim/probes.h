@@ -17,7 +17,6 @@ enum class Probe : std::uint8_t {
   kPreVoteRefused,
   kVoteRefused,
   kSplitVote,
-  kLeaderReplacedWhileRunning,
   kSteppedDownByCheckQuorum,
   kSteppedDownByHigherTerm,
   kLogTruncated,
@@ -66,6 +65,7 @@ enum class Probe : std::uint8_t {
   kSessionExpired,
   kTransactionConditionFailed,
   kLateReplyIgnored,
+  kHistoryTooHardToCheck,
   kCount,
 };
 

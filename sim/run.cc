@@ -9,8 +9,8 @@
 namespace lockstep::sim {
 namespace {
 
-// The only real clock in the world: it times the run for the report. The thread's own time, so that a
-// busy machine does not make the simulator look slow.
+// The only real clock in the world: it times the run for the report. The thread's own time, so that
+// a busy machine does not make the simulator look slow.
 Duration ProcessorTime() {
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);

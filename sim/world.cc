@@ -16,6 +16,9 @@ namespace {
 // The streams of a plan's seed while it runs. plan_draw.cc uses others.
 enum Stream : std::uint64_t { kNetwork = 1000, kNodes, kClients, kSqlite };
 
+// Requests from here on are not the clients'.
+constexpr std::uint64_t kFirstStoryRequest = std::uint64_t{1} << 48;
+
 bool InGroup(std::uint64_t group, std::size_t node_index) { return (group >> node_index & 1) != 0; }
 
 }  // namespace
@@ -38,10 +41,16 @@ World::World(const Plan& plan, Trace& trace)
   SeedSqlite(Random(plan.seed).Child(kSqlite).Next());
   const Random nodes = Random(plan.seed).Child(kNodes);
   for (std::uint64_t id = 1; id <= static_cast<std::uint64_t>(plan.settings.nodes); ++id) {
-    nodes_.push_back(std::make_unique<SimNode>(
-        NodeId{id}, plan.settings, plan.clocks[id - 1], nodes.Child(id),
-        Surroundings{scheduler_, network_, judge_, trace_, probes_},
-        [this](NodeId node, Reply reply) { clients_.Answer(node, std::move(reply)); }));
+    nodes_.push_back(
+        std::make_unique<SimNode>(NodeId{id}, plan.settings, plan.clocks[id - 1], nodes.Child(id),
+                                  Surroundings{scheduler_, network_, judge_, trace_, probes_},
+                                  [this](NodeId node, Reply reply) {
+                                    if (reply.id.value >= kFirstStoryRequest) {
+                                      story_answers_.emplace(reply.id, std::move(reply));
+                                    } else {
+                                      clients_.Answer(node, std::move(reply));
+                                    }
+                                  }));
   }
 }
 
@@ -68,12 +77,15 @@ void World::Run() {
   }
   judge_.CheckEnd();
   const absl::StatusOr<history::CheckReport> report =
-      history::CheckLinearizability(clients_.history());
+      history::CheckLinearizability(clients_.ResolvedHistory(judge_.exactly_once(), now()));
   if (!report.ok()) {
     throw Violation("histories are well-formed", report.status().ToString());
   }
   if (report->verdict == history::Verdict::kIllegal) {
     throw Violation("linearizability", report->violations.front().text);
+  }
+  if (report->verdict == history::Verdict::kGaveUp) {
+    probes_.Count(Probe::kHistoryTooHardToCheck);
   }
 }
 
@@ -373,6 +385,18 @@ void World::Heal() {
       node->Start();
     }
   }
+}
+
+RequestId World::Submit(NodeId to, decltype(Request::body) body, Duration patience) {
+  last_story_request_ = RequestId{std::max(last_story_request_.value + 1, kFirstStoryRequest)};
+  const RequestId id = last_story_request_;
+  node(to).Submit(Request{.id = id, .deadline = {}, .body = std::move(body)}, patience);
+  return id;
+}
+
+const Reply* World::AnswerTo(RequestId request) const {
+  const auto found = story_answers_.find(request);
+  return found == story_answers_.end() ? nullptr : &found->second;
 }
 
 // ---- The end

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +49,11 @@ class World {
   std::size_t BeginFault(const Fault& fault);
   // Ends it, if it has not ended and has an end.
   void EndFault(std::size_t number);
+  // Hands a request to a node, outside of any client's doing. REQUIRES: the node runs.
+  RequestId Submit(NodeId to, decltype(Request::body) body, Duration patience);
+  // The answer to Submit(), if it has come; else null.
+  const Reply* AnswerTo(RequestId request) const;
+
   // Ends all faults for good: nodes start, links are whole, clocks run, disks are quick, and
   // nothing is lost any more. Clients wait as long as it takes.
   void Heal();
@@ -104,6 +109,9 @@ class World {
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::vector<Duration> downtime_;  // by node: of a crash that is armed
   Clients clients_;
+
+  RequestId last_story_request_;
+  std::map<RequestId, Reply> story_answers_;
 
   std::vector<ActiveFault> active_;
   std::size_t next_operation_ = 0;

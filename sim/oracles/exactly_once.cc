@@ -83,14 +83,20 @@ void ExactlyOnce::Answered(NodeId node, const kv::Command& command,
   }
 }
 
+const kv::TransactionResult* ExactlyOnce::ResultOf(const kv::Transact& command) const {
+  if (command.session != SessionId()) {
+    return reference_.ExecutedInSession(command.session, command.sequence);
+  }
+  const std::vector<Index>* entries = reference_.EntriesWith(kv::EncodeCommand(command));
+  if (entries == nullptr) {
+    return nullptr;
+  }
+  return std::get_if<kv::TransactionResult>(&*reference_.ResultAt(entries->front()));
+}
+
 void ExactlyOnce::CheckRefused() const {
-  for (const kv::Command& command : refused_) {
-    const auto* transact = std::get_if<kv::Transact>(&command);
-    const bool in_session = transact != nullptr && transact->session != SessionId();
-    const bool executed =
-        in_session ? reference_.ExecutedInSession(transact->session, transact->sequence) != nullptr
-                   : reference_.EntriesWith(kv::EncodeCommand(command)) != nullptr;
-    if (executed) {
+  for (const kv::Transact& command : refused_) {
+    if (ResultOf(command) != nullptr) {
       throw Violation("refusals are certain",
                       Words(command) + " was reported as certainly not done, and was executed");
     }

@@ -30,7 +30,12 @@ class ExactlyOnce {
   void Answered(NodeId node, const kv::Command& command, const kv::CommandResult& result) const;
 
   // An operation was reported as certainly not done after all its attempts. Checked at the end.
-  void Refused(const kv::Command& command) { refused_.push_back(command); }
+  // A command outside a session must be one of a kind.
+  void Refused(const kv::Transact& command) { refused_.push_back(command); }
+
+  // What executing this command gave; null if no committed entry has executed it. A command outside
+  // a session must be one of a kind.
+  const kv::TransactionResult* ResultOf(const kv::Transact& command) const;
 
   // The run is over. Throws Violation if a refused command was executed after all.
   void CheckRefused() const;
@@ -40,7 +45,7 @@ class ExactlyOnce {
  private:
   Reference reference_;
   Index executed_;
-  std::vector<kv::Command> refused_;
+  std::vector<kv::Transact> refused_;
 };
 
 }  // namespace lockstep::sim

@@ -61,7 +61,7 @@ class Judge {
 
   // ---- Clients
 
-  void Refused(const kv::Command& command) { exactly_once_.Refused(command); }
+  void Refused(const kv::Transact& command) { exactly_once_.Refused(command); }
 
   // The run is over.
   void CheckEnd() const { exactly_once_.CheckRefused(); }
