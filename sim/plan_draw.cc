@@ -17,6 +17,7 @@ enum Stream : std::uint64_t {
   kDiskSettings,
   kClocks,
   kOperations,
+  kStalledLeaders,
   kFaults = 100,  // plus the kind
 };
 
@@ -229,6 +230,21 @@ void AddFaults(const Settings& settings, FaultKind kind, std::int64_t mean_us, c
   }
 }
 
+// A leader that is cut off deposes itself by its clock (check-quorum, §6.2). One whose clock stands
+// still at the same time goes on leading as far as it knows, and nothing but the quorum of each
+// read keeps it from answering with old data.
+void StallSomeIsolatedLeaders(Random random, std::vector<Fault>& faults) {
+  std::vector<Fault> stalls;
+  for (const Fault& fault : faults) {
+    if (fault.kind == FaultKind::kIsolate && fault.node == kWhoeverLeads && random.Chance(1, 3)) {
+      Fault stall = fault;
+      stall.kind = FaultKind::kClockStall;
+      stalls.push_back(stall);
+    }
+  }
+  faults.insert(faults.end(), stalls.begin(), stalls.end());
+}
+
 void SortByTime(std::vector<Fault>& faults) {
   std::stable_sort(faults.begin(), faults.end(),
                    [](const Fault& a, const Fault& b) { return a.at < b.at; });
@@ -253,6 +269,7 @@ Plan DrawPlan(std::uint64_t seed) {
       AddFaults(plan.settings, shape.kind, mean_us, parent, plan.faults);
     }
   }
+  StallSomeIsolatedLeaders(parent.Child(kStalledLeaders), plan.faults);
   SortByTime(plan.faults);
   return plan;
 }
