@@ -23,6 +23,11 @@ Term CanonicalLog::TermAt(Index index) const {
   return index == Index{} ? Term{} : At(index).entry.term;
 }
 
+Index CanonicalLog::LastCommittedIn(Term term) const {
+  const auto later = std::upper_bound(committed_in_.begin(), committed_in_.end(), term);
+  return {static_cast<std::uint64_t>(later - committed_in_.begin())};
+}
+
 void CanonicalLog::Committed(NodeId node, const LogShadow& log, Index before, Index commit) {
   Index index = std::max(before, log.base().index);
   if (index > before) {
@@ -37,6 +42,7 @@ void CanonicalLog::Committed(NodeId node, const LogShadow& log, Index before, In
     }
     if (index > last_index()) {
       entries_.push_back(*found);
+      committed_in_.push_back(log.TermAt(commit).value_or(found->entry.term));
       continue;
     }
     const ShadowEntry& known = At(index);

@@ -22,6 +22,10 @@ class CanonicalLog {
   // 0 at index 0. REQUIRES: index <= last_index().
   Term TermAt(Index index) const;
 
+  // The last entry that a leader of `term` or an earlier one has committed. A commit ends with an
+  // entry of the term that it was decided in (§3.6.2), and may bring older ones along.
+  Index LastCommittedIn(Term term) const;
+
   // `node` has committed what `log` holds up to `commit`, and `before` before. Entries beyond
   // last_index() are taken over. Throws Violation if any differs from what was committed before,
   // or if the node has committed what nobody is known to have.
@@ -33,6 +37,7 @@ class CanonicalLog {
 
  private:
   std::vector<ShadowEntry> entries_;  // from index 1
+  std::vector<Term> committed_in_;    // of each entry, the term in which it was decided; rising
 };
 
 }  // namespace lockstep::sim

@@ -17,7 +17,8 @@ bool Holds(const LogShadow& log, Index index, Term term) {
 
 void CheckLeaderIsComplete(NodeId node, Term term, const LogShadow& log,
                            const CanonicalLog& canonical) {
-  const Index last = canonical.last_index();
+  // Late votes may elect a leader after another has committed in a later term. It need not know.
+  const Index last = canonical.LastCommittedIn(term);
   // Given Log Matching, the last entry stands for all before it.
   if (!Holds(log, last, canonical.TermAt(last))) {
     throw Violation("leader completeness",

@@ -13,7 +13,8 @@
 
 namespace lockstep::sim {
 
-// `node` was just elected with `log`. Throws Violation unless that holds all of `canonical`.
+// `node` was just elected with `log`. Throws Violation unless that holds all that was committed in
+// `term` and the terms before it.
 void CheckLeaderIsComplete(NodeId node, Term term, const LogShadow& log,
                            const CanonicalLog& canonical);
 

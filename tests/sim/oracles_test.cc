@@ -196,6 +196,22 @@ TEST_F(LeaderCompletenessTest, FindsALeaderThatLacksWhatIsCommitted) {
             "leader completeness");
 }
 
+// Its votes came late: others have elected a leader of a later term, which has committed meanwhile,
+// and an older entry with it. The simulator met this with seed 718.
+TEST_F(LeaderCompletenessTest, AcceptsALeaderThatLacksWhatALaterTermHasCommitted) {
+  CanonicalLog canonical;
+  const LogShadow full = LogOf({Put(1, 1), Put(2, 1), Put(3, 3)});
+  canonical.Committed(kA, full, Index{0}, Index{1});
+  canonical.Committed(kA, full, Index{1}, Index{3});
+  CheckLeaderIsComplete(kB, Term{2}, LogOf({Put(1, 1)}), canonical);
+  EXPECT_EQ(Broken([&] { CheckLeaderIsComplete(kB, Term{2}, LogOf({}), canonical); }),
+            "leader completeness");
+  EXPECT_EQ(Broken([&] {
+              CheckLeaderIsComplete(kB, Term{3}, LogOf({Put(1, 1), Put(2, 1)}), canonical);
+            }),
+            "leader completeness");
+}
+
 TEST_F(LeaderCompletenessTest, FindsACommitThatNoMajorityOfDisksHolds) {
   const LogShadow full = LogOf({Put(1, 1), Put(2, 2)});
   const LogShadow part = LogOf({Put(1, 1)});
