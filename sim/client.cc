@@ -77,7 +77,7 @@ void Clients::StartNext(std::size_t index) {
   if (client.task.has_value() || client.queue.empty()) {
     return;
   }
-  Task& task = client.task.emplace();
+  Task& task = client.task.emplace(Task{});
   task.operation = client.queue.front();
   client.queue.pop_front();
   task.begun = now();
