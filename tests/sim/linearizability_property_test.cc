@@ -21,7 +21,10 @@ constexpr int kTimes = 12;
 int Draw(int below) { return *rc::gen::inRange(0, below); }
 bool OneIn(int chances) { return Draw(chances) == 0; }
 
-std::string DrawText() { return std::string(1, static_cast<char>('a' + Draw(2))); }
+// Two values that are often written, and some that have one source if any.
+std::string DrawText() {
+  return std::string(1, static_cast<char>(OneIn(2) ? 'a' + Draw(2) : 'c' + Draw(5)));
+}
 Value DrawValue() { return OneIn(3) ? Value() : Value(DrawText()); }
 std::string DrawKey() { return std::string(1, static_cast<char>('x' + Draw(2))); }
 
