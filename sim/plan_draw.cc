@@ -292,7 +292,7 @@ Plan DrawBenchmarkPlan(std::uint64_t seed, std::int64_t operations_per_second,
   plan.clocks = DrawClocks(plan.settings, parent.Child(kClocks));
   plan.operations = DrawOperations(plan.settings, operations_per_second, parent.Child(kOperations));
   for (const FaultShape& shape : FaultShapes()) {
-    AddFaults(plan.settings, shape.kind, 15'000'000, parent, plan.faults);
+    AddFaults(plan.settings, shape.kind, 30'000'000, parent, plan.faults);
   }
   SortByTime(plan.faults);
   return plan;
