@@ -52,10 +52,7 @@ Script DrawScript(std::uint64_t seed, std::size_t length) {
   return script;
 }
 
-Process::Process(std::string vfs, std::size_t steps_done)
-    : vfs_(std::move(vfs)), steps_done_(steps_done) {
-  Open();
-}
+Process::Process(std::string vfs) : vfs_(std::move(vfs)) { Open(); }
 
 void Process::Open() {
   store_.reset();
@@ -69,7 +66,8 @@ void Process::Open() {
   }
 }
 
-void Process::Run(const Script& script) {
+void Process::Run(const Script& script, std::size_t steps_done) {
+  steps_done_ = steps_done;
   while (status_.ok() && steps_done_ < script.steps.size()) {
     status_ = Do(script.steps[steps_done_], script);
     if (status_.ok()) {

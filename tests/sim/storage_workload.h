@@ -43,13 +43,14 @@ Script DrawScript(std::uint64_t seed, std::size_t length);
 class Process {
  public:
   // Opens or makes the files; status() says how it went, contents() what was found.
-  Process(std::string vfs, std::size_t steps_done);
+  explicit Process(std::string vfs);
 
   const absl::Status& status() const { return status_; }
   const Contents& contents() const { return contents_; }
 
-  // Goes on with the script up to its end or to the first error.
-  void Run(const Script& script);
+  // Goes on with the script after its first `steps_done` steps, up to its end or to the first
+  // error.
+  void Run(const Script& script, std::size_t steps_done = 0);
 
   // Steps of which the store has said that they are done.
   std::size_t steps_done() const { return steps_done_; }
@@ -62,7 +63,7 @@ class Process {
   absl::Status Do(const Step& step, const Script& script);
 
   std::string vfs_;
-  std::size_t steps_done_;
+  std::size_t steps_done_ = 0;
   absl::Status status_;
   Contents contents_;
   std::uint64_t writes_ = 0;  // of this process

@@ -1,8 +1,12 @@
-// Every byte of a small node's files is damaged, one at a time. What is read then is either exactly
+// The bytes of a small node's files are damaged, one at a time. What is read then is either exactly
 // what was written, or an error that names the file: never other data, and never a changed file.
+//
+// Every byte is tried if the environment sets LOCKSTEP_EVERY_BYTE; otherwise every byte of the
+// first 200 of a page, where its structure lies, and one in five of the rest.
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -92,7 +96,12 @@ absl::StatusOr<kv::Image> ReadState(const TemporaryFolder& folder) {
   return store->is_new() ? kv::Image() : store->Load();
 }
 
-// Adds `mask` to a byte of the file, for as long as it lives.
+bool IsTried(std::size_t offset) {
+  static const bool every_byte = std::getenv("LOCKSTEP_EVERY_BYTE") != nullptr;
+  return every_byte || offset % 4096 < 200 || offset % 5 == 0;
+}
+
+// Inverts the bits of `mask` in a byte of the file, for as long as it lives.
 class Damage {
  public:
   Damage(const std::string& path, std::size_t offset, char byte, unsigned mask)
@@ -114,6 +123,7 @@ class Damage {
 };
 
 struct Outcome {
+  int tried = 0;
   int same = 0;
   int refused = 0;
   int earlier = 0;  // the state before the last transaction
@@ -129,6 +139,10 @@ Outcome DamageEveryByte(const TemporaryFolder& folder, const std::string& name,
   Outcome outcome;
   const std::string bytes = folder.Contents().at(name);
   for (std::size_t offset = 0; offset < bytes.size(); ++offset) {
+    if (!IsTried(offset)) {
+      continue;
+    }
+    ++outcome.tried;
     const std::string where =
         name + ", byte " + std::to_string(offset) + ", mask " + std::to_string(MaskAt(offset));
     const Damage damage(folder / name, offset, bytes[offset], MaskAt(offset));
@@ -169,8 +183,8 @@ TEST(DamageTest, NoByteOfTheLogCanChangeWhatIsRead) {
   ASSERT_EQ(state->entries.size(), 5u);
   const Outcome outcome =
       DamageEveryByte<raft::DurableState>(folder, "log.db", "log.db", ReadLog, *state, nullptr);
-  EXPECT_GT(outcome.refused, 4500) << "a long payload alone has as many bytes";
-  EXPECT_GT(outcome.same, 1000) << "unused parts of pages";
+  EXPECT_GT(outcome.refused, outcome.tried / 10) << "a long payload alone is more of the file";
+  EXPECT_GT(outcome.same, outcome.tried / 10) << "unused parts of pages";
 }
 
 TEST(DamageTest, NoByteOfTheStateCanChangeWhatIsRead) {
@@ -185,8 +199,8 @@ TEST(DamageTest, NoByteOfTheStateCanChangeWhatIsRead) {
   ASSERT_EQ(*state, MakeImage());
   const Outcome outcome =
       DamageEveryByte<kv::Image>(folder, "state.db", "state.db", ReadState, *state, nullptr);
-  EXPECT_GT(outcome.refused, 4500) << "a long value alone has as many bytes";
-  EXPECT_GT(outcome.same, 1000) << "unused parts of pages";
+  EXPECT_GT(outcome.refused, outcome.tried / 10) << "a long value alone is more of the file";
+  EXPECT_GT(outcome.same, outcome.tried / 10) << "unused parts of pages";
 }
 
 // The files as a killed process leaves them: the last saves are in the write-ahead log.
@@ -222,10 +236,9 @@ class DamagedWalTest : public testing::Test {
 TEST_F(DamagedWalTest, NoByteOfAWriteAheadLogCanUndoMoreThanTheLastSave) {
   const Outcome outcome = DamageEveryByte<raft::DurableState>(folder_, "log.db-wal", "log.db",
                                                               ReadLog, last_, &before_last_);
-  const int per_save = 2 * 4120;
-  EXPECT_GE(outcome.refused, static_cast<int>(kSaves - 1) * per_save);
-  EXPECT_LE(outcome.earlier, per_save);
-  EXPECT_GE(outcome.earlier, per_save / 2);
+  EXPECT_EQ(outcome.same, 0) << "every byte of a WAL counts";
+  EXPECT_GT(outcome.earlier, 0) << "the last save";
+  EXPECT_LT(outcome.earlier, outcome.tried / 3);
 }
 
 TEST_F(DamagedWalTest, AWriteAheadLogCutShortIsAPowerCut) {
