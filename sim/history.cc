@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "absl/strings/str_format.h"
 
 namespace lockstep::sim::history {
@@ -44,7 +44,7 @@ class KeyKinds {
   }
 
  private:
-  absl::flat_hash_map<std::string, bool> as_list_;
+  absl::btree_map<std::string, bool> as_list_;
 };
 
 // What is wrong with the steps and their results, or nothing.
@@ -117,7 +117,7 @@ std::string ArgumentsError(const Operation& operation, const History& history, K
 
 // What is wrong with the times, given when each client's last operation returned; or nothing.
 std::string TimesError(const Operation& operation, std::int64_t last_call,
-                       absl::flat_hash_map<std::int64_t, std::int64_t>& busy_until) {
+                       absl::btree_map<std::int64_t, std::int64_t>& busy_until) {
   if (operation.called_at == kNever) return "the call has no time";
   if (operation.called_at < last_call) {
     return absl::StrFormat("call %d comes after call %d: operations must be in the order of calls",
@@ -285,7 +285,7 @@ bool MakesNoClaim(const Operation& operation) {
 
 absl::Status ValidateHistory(const History& history, std::size_t* bad_operation) {
   KeyKinds kinds;
-  absl::flat_hash_map<std::int64_t, std::int64_t> busy_until;  // by client
+  absl::btree_map<std::int64_t, std::int64_t> busy_until;  // by client
   std::int64_t last_call = std::numeric_limits<std::int64_t>::min();
   for (std::size_t i = 0; i < history.operations.size(); ++i) {
     const Operation& operation = history.operations[i];
