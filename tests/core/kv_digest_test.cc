@@ -99,7 +99,7 @@ RC_GTEST_PROP(DigestProperty, ChangesWithEveryFieldOfASessionRow, ()) {
       [](SessionRow& r) { r.last_used.value += 1; },
       [](SessionRow& r) { r.acknowledged += 1; },
       [](SessionRow& r) { r.replies.erase(7); },
-      [](SessionRow& r) { r.replies[100]; },
+      [](SessionRow& r) { r.replies[100].revision.value += 1; },
       [](SessionRow& r) { r.replies[101] = r.replies[7], r.replies.erase(7); },
       [](SessionRow& r) { r.replies[7].succeeded = !r.replies[7].succeeded; },
       [](SessionRow& r) { r.replies[7].revision.value += 1; },
