@@ -77,6 +77,8 @@ def main():
     for run in read_runs(logbase + '.json'):
         name = run['name'].split(' / ')[-1]  # Meson puts the suite in front
         command = shlex.join(shorten(word) for word in run['command'])
+        if protocols.get(name) != 'gtest':
+            command = f'meson test -C {build_dir} --no-rebuild --verbose {name}'
         cases = cases_of.get(name, [])
         for suite, case, verdict, text in cases:
             counts[verdict] += 1

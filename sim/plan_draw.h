@@ -17,8 +17,8 @@ namespace lockstep::sim {
 // The plan of this seed. Always valid.
 Plan DrawPlan(std::uint64_t seed);
 
-// A plan for measuring: five nodes, every kind of fault each 30 s on average, ordinary settings, and
-// `operations_per_second` client operations for `fault_phase`.
+// A plan for measuring: five nodes, every kind of fault each 30 s on average, ordinary settings,
+// and `operations_per_second` client operations for `fault_phase`.
 Plan DrawBenchmarkPlan(std::uint64_t seed, std::int64_t operations_per_second,
                        Duration fault_phase);
 

@@ -11,9 +11,9 @@
 // belongs to the transaction under way when the power went has nothing after that transaction's
 // end. If there is more, the broken frame was durable once.
 //
-// LIMIT  Damage in the last transaction of a WAL cannot be told from one that was never finished; nor
-// can damage in the one before it that turns its commit mark to 0, or (in one frame of 64, whose
-// header lies across two sectors) hits its mark or salts.
+// LIMIT  Damage in the last transaction of a WAL cannot be told from one that was never finished;
+// nor can damage in the one before it that turns its commit mark to 0, or (in one frame of 64,
+// whose header lies across two sectors) hits its mark or salts.
 
 #ifndef LOCKSTEP_STORAGE_WAL_CHECK_H_
 #define LOCKSTEP_STORAGE_WAL_CHECK_H_

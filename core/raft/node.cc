@@ -505,10 +505,10 @@ void Node::RejectStale(const Message& message) {
   if (const auto* vote = std::get_if<RequestVote>(&message.body)) {
     SendWhenDurable(message.from, RequestVoteReply{.pre_vote = vote->pre_vote, .granted = false});
   } else if (const auto* append = std::get_if<AppendEntries>(&message.body)) {
-    SendWhenDurable(message.from, AppendEntriesReply{.success = false,
-                                                     .match = append->previous.index,
-                                                     .hint = {},
-                                                     .round = append->round});
+    SendWhenDurable(
+        message.from,
+        AppendEntriesReply{
+            .success = false, .match = append->previous.index, .hint = {}, .round = append->round});
   } else if (const auto* snapshot = std::get_if<InstallSnapshot>(&message.body)) {
     SendWhenDurable(message.from, AppendEntriesReply{.success = false,
                                                      .match = snapshot->last_included.index,
