@@ -12,8 +12,8 @@
 namespace lockstep::sim::history {
 namespace {
 
-constexpr std::uint64_t kStepsMax = 200'000'000;     // what the search counts must fit 32 bits
-constexpr std::uint64_t kExplainStepsMax = 100'000;  // to collect states
+constexpr std::uint64_t kStepsMax = 200'000'000;       // what the search counts must fit 32 bits
+constexpr std::uint64_t kExplainStepsMax = 1'000'000;  // of each search that explains
 constexpr std::size_t kStatesShownMax = 4;
 constexpr std::size_t kOperationsShownMax = 10;
 constexpr std::size_t kKeysShownMax = 8;
@@ -208,7 +208,7 @@ Violation ExplainNone(const History& history, const KeyGroup& group, std::uint64
     return states.size() <= kStatesShownMax;
   };
   if (before) {
-    VisitOrdersUntil(history, group, *before, std::min(steps_max, kExplainStepsMax), visit);
+    VisitOrdersUntil(history, group, *before, steps_max, visit);
   }
   if (states.empty()) visit({});
 
@@ -272,7 +272,8 @@ absl::StatusOr<CheckReport> CheckLinearizability(const History& history,
     if (result == Search::Result::kNone) {
       report.verdict = Verdict::kIllegal;
       if (!options.explain) break;
-      report.violations.push_back(ExplainNone(history, group, steps_max));
+      report.violations.push_back(
+          ExplainNone(history, group, std::min(steps_max, kExplainStepsMax)));
     } else if (result == Search::Result::kGaveUp && report.verdict != Verdict::kIllegal) {
       report.verdict = Verdict::kGaveUp;
     }

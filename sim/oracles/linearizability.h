@@ -30,8 +30,10 @@ enum class Verdict : std::uint8_t {
 const char* Name(Verdict verdict);
 
 struct CheckOptions {
-  // Bounds time and memory of one history: a step is a few hundred nanoseconds at most, and leaves
-  // at most some hundred bytes behind.
+  // Bounds time and memory of one history. A step takes some tenths of a microsecond (a few
+  // microseconds with a hundred operations under way at once) and leaves at most some hundred bytes
+  // behind until the check ends. Explaining a violation comes on top: a search of at most a million
+  // steps for each doubling of the number of operations.
   std::uint64_t steps_max = 10'000'000;
   bool explain = true;   // fill in CheckReport::violations, not only the verdict
   bool witness = false;  // fill in CheckReport::orders
