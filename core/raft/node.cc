@@ -736,6 +736,9 @@ void Node::ConfirmReads() {
 
 void Node::Replicate(NodeId peer, Progress& progress) {
   auto& leader = std::get<Leader>(role_);
+  if (now_ >= progress.last_contact() + config_.election_timeout) {
+    return;  // away: heartbeats go on, and its first answer brings us back here
+  }
   while (progress.MaySend(config_)) {
     const Index previous = progress.next_index().Previous();
     const std::optional<Term> previous_term = log_.TermAt(previous);

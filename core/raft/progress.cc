@@ -91,7 +91,10 @@ void Progress::SnapshotSent(Index last_included, Instant now) {
 
 Instant Progress::LossDeadline(const Config& config) const {
   if (state_ == State::kSnapshot) {
-    return snapshot_since_ + config.snapshot_timeout;
+    // Who installs a snapshot still answers heartbeats; who does not has gone, and the snapshot
+    // too.
+    return std::min(snapshot_since_ + config.snapshot_timeout,
+                    std::max(snapshot_since_, last_contact_) + config.election_timeout);
   }
   return in_flight_.empty() ? Instant::Never()
                             : in_flight_.front().sent + config.retransmit_timeout;

@@ -262,6 +262,54 @@ TEST(SnapshotTest, ALostSnapshotIsReadAndSentAgain) {
   EXPECT_GE(cluster.snapshots_wanted(1).size(), 2u);
 }
 
+// A member that was away gets its snapshot when it is back, not when a timeout for the one that was
+// sent to nobody is over.
+TEST(SnapshotTest, AServerThatIsAwayIsSentNothingUntilItAnswersAHeartbeat) {
+  RaftCluster cluster(3, [](Config& config) {
+    config.entries_retained = 0;
+    config.snapshot_timeout = Seconds(3600);
+  });
+  cluster.Elect(1);
+  cluster.Isolate(3);
+  cluster.Propose(1, "x");
+  cluster.Deliver();
+  cluster.node(1).CheckpointCovers(cluster.node(1).log().last_index());
+  cluster.Run(Seconds(10));
+  cluster.snapshots_wanted(1).clear();
+  const std::size_t sent = cluster.sent().size();
+  cluster.Propose(1, "y");
+  cluster.Run(Milliseconds(50));
+  for (std::size_t i = sent; i < cluster.sent().size(); ++i) {
+    EXPECT_FALSE(cluster.sent()[i].to == NodeId{3} && CarriesEntries(cluster.sent()[i]));
+  }
+  EXPECT_TRUE(cluster.snapshots_wanted(1).empty());
+  cluster.Heal();
+  cluster.Run(Seconds(1));
+  EXPECT_EQ(cluster.snapshots_wanted(1), std::vector<NodeId>{{3}});
+}
+
+// It was sent and lost with its receiver.
+TEST(SnapshotTest, ASnapshotToAServerThatFallsSilentCountsAsLost) {
+  RaftCluster cluster(3, [](Config& config) {
+    config.entries_retained = 0;
+    config.snapshot_timeout = Seconds(3600);
+  });
+  cluster.Elect(1);
+  cluster.Isolate(3);
+  cluster.Propose(1, "x");
+  cluster.Deliver();
+  cluster.node(1).CheckpointCovers(cluster.node(1).log().last_index());
+  cluster.Heal();
+  cluster.Run(Seconds(1));
+  ASSERT_EQ(cluster.snapshots_wanted(1).size(), 1u);
+  cluster.Isolate(3);
+  cluster.node(1).SnapshotRead({3}, cluster.node(1).log().last(), Bytes("state"), cluster.now());
+  cluster.Run(Seconds(3));
+  cluster.Heal();
+  cluster.Run(Seconds(1));
+  EXPECT_EQ(cluster.snapshots_wanted(1).size(), 2u);
+}
+
 TEST(SnapshotTest, AServerInstallingASnapshotTakesNoEntriesAndDoesNotCampaign) {
   RaftCluster cluster(3);
   cluster.node(2).Receive({.cluster = {1},
