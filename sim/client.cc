@@ -6,7 +6,6 @@
 #include "core/kv/requests.h"
 #include "sim/describe.h"
 #include "sim/plan_text.h"
-#include "sim/violation.h"
 
 namespace lockstep::sim {
 namespace {
@@ -286,7 +285,8 @@ void Clients::Answer(NodeId node, Reply reply) {
   if (found == attempts_.end()) {
     throw Violation("each request is answered once",
                     "node " + std::to_string(node.value) + " has answered request " +
-                        std::to_string(reply.id.value) + " again, or nobody sent it");
+                        std::to_string(reply.id.value) + " again, or nobody sent it",
+                    {{.kind = Evidence::Kind::kAnswered, .node = node}});
   }
   const Attempt attempt = std::move(found->second);
   attempts_.erase(found);
@@ -296,12 +296,14 @@ void Clients::Answer(NodeId node, Reply reply) {
   }
   if (const auto* result = std::get_if<kv::CommandResult>(&reply.result)) {
     if (attempt.is_read) {
-      throw Violation("answers fit their requests", "a read was answered with a command's result");
+      throw Violation("answers fit their requests", "a read was answered with a command's result",
+                      {{.kind = Evidence::Kind::kAnswered, .node = node}});
     }
     judge_.Answered(node, attempt.command, *result);
   } else if (std::holds_alternative<ReadResult>(reply.result)) {
     if (!attempt.is_read) {
-      throw Violation("answers fit their requests", "a command was answered with a read's result");
+      throw Violation("answers fit their requests", "a command was answered with a read's result",
+                      {{.kind = Evidence::Kind::kAnswered, .node = node}});
     }
     probes_.Count(Probe::kReadServed);
   }
@@ -502,7 +504,7 @@ void Clients::EndWithout(std::size_t index) {
     ++counts_.failed;
     if (const auto* transact = std::get_if<kv::Transact>(&task.body);
         transact != nullptr && IsUnique(*transact)) {
-      judge_.Refused(*transact);
+      judge_.Refused(*transact, task.record);
     }
   } else {
     ++counts_.unknown;
@@ -557,6 +559,16 @@ SimTime Clients::waiting_since() const {
     }
   }
   return since == SimTime::Never() ? last_end_ : since;
+}
+
+std::vector<Evidence> Clients::Waiting() const {
+  std::vector<Evidence> waiting;
+  for (const Client& client : clients_) {
+    if (client.task.has_value() && !client.task->opening) {
+      waiting.push_back({.kind = Evidence::Kind::kOperation, .operation = client.task->record});
+    }
+  }
+  return waiting;
 }
 
 std::string Clients::DescribeWaiting() const {

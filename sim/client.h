@@ -23,6 +23,7 @@
 #include "sim/probes.h"
 #include "sim/scheduler.h"
 #include "sim/trace.h"
+#include "sim/violation.h"
 
 namespace lockstep::sim {
 
@@ -65,6 +66,8 @@ class Clients {
   // unknown outcomes are left, which make checking hard (etcd's robustness tests read the log for
   // that too). REQUIRES: the run has settled: nothing of a client is under way.
   history::History ResolvedHistory(const ExactlyOnce& committed, SimTime end) const;
+  // The operations under way, as evidence.
+  std::vector<Evidence> Waiting() const;
   // What the waiting clients wait for, for people.
   std::string DescribeWaiting() const;
 

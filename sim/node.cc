@@ -59,7 +59,8 @@ void SimNode::Start() {
                             election_random_.Child(incarnation_), LocalTime(), &error);
   if (!replica_.has_value()) {
     throw Violation("a node starts on its own files",
-                    "node " + std::to_string(id_.value) + ": " + error);
+                    "node " + std::to_string(id_.value) + ": " + error,
+                    {{.kind = Evidence::Kind::kStarted, .node = id_}});
   }
   Step([](Replica&, Instant) {});
 }
@@ -429,7 +430,8 @@ bool SimNode::Stored(const absl::Status& status, const char* what) {
   }
   if (!status.ok() && !disk_.crashed()) {
     throw Violation("storage works on a good disk",
-                    "node " + std::to_string(id_.value) + ", " + what + ": " + status.ToString());
+                    "node " + std::to_string(id_.value) + ", " + what + ": " + status.ToString(),
+                    {{.kind = Evidence::Kind::kStored, .node = id_}});
   }
   return status.ok();
 }

@@ -7,6 +7,7 @@
 #include "sim/describe.h"
 #include "sim/disk/vfs.h"
 #include "sim/oracles/linearizability.h"
+#include "sim/oracles/linearizability_proof.h"
 #include "sim/plan_text.h"
 #include "sim/violation.h"
 
@@ -71,18 +72,24 @@ void World::Run() {
     // Counted anew for each operation: clients may have a queue of them.
     const SimTime limit = std::max(faults_end, clients_.waiting_since()) + SettlingBound();
     if (now() > limit && operations_begun_ == plan_.operations.size()) {
-      throw Violation("liveness", "for " + std::to_string(SettlingBound().ns / 1'000'000) +
-                                      " ms without faults, not all is well:\n" + Describe());
+      throw Violation("liveness",
+                      "for " + std::to_string(SettlingBound().ns / 1'000'000) +
+                          " ms without faults, not all is well:\n" + Describe(),
+                      clients_.Waiting());
     }
   }
   judge_.CheckEnd();
-  const absl::StatusOr<history::CheckReport> report =
-      history::CheckLinearizability(clients_.ResolvedHistory(judge_.exactly_once(), now()));
+  const history::History resolved = clients_.ResolvedHistory(judge_.exactly_once(), now());
+  const absl::StatusOr<history::CheckReport> report = history::CheckLinearizability(resolved);
   if (!report.ok()) {
     throw Violation("histories are well-formed", report.status().ToString());
   }
   if (report->verdict == history::Verdict::kIllegal) {
-    throw Violation("linearizability", report->violations.front().text);
+    std::vector<Evidence> evidence;
+    for (const std::size_t operation : history::ProofOf(resolved, report->violations.front())) {
+      evidence.push_back({.kind = Evidence::Kind::kOperation, .operation = operation});
+    }
+    throw Violation("linearizability", report->violations.front().text, evidence);
   }
   if (report->verdict == history::Verdict::kGaveUp) {
     probes_.Count(Probe::kHistoryTooHardToCheck);

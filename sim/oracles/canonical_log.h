@@ -26,6 +26,9 @@ class CanonicalLog {
   // entry of the term that it was decided in (§3.6.2), and may bring older ones along.
   Index LastCommittedIn(Term term) const;
 
+  // The node that was the first to commit the entry. 0 at index 0. REQUIRES: index <= last_index().
+  NodeId FirstToCommit(Index index) const;
+
   // `node` has committed what `log` holds up to `commit`, and `before` before. Entries beyond
   // last_index() are taken over. Throws Violation if any differs from what was committed before,
   // or if the node has committed what nobody is known to have.
@@ -38,6 +41,7 @@ class CanonicalLog {
  private:
   std::vector<ShadowEntry> entries_;  // from index 1
   std::vector<Term> committed_in_;    // of each entry, the term in which it was decided; rising
+  std::vector<NodeId> committed_by_;  // of each entry, the first
 };
 
 }  // namespace lockstep::sim

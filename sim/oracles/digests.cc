@@ -19,7 +19,9 @@ void Digests::Applied(NodeId node, const kv::Summary& summary) {
         "replicas agree",
         "nodes " + std::to_string(seen->node.value) + " and " + std::to_string(node.value) +
             " differ after index " + std::to_string(index) + ": " +
-            (seen->summary.digest != summary.digest ? "their digests" : "their summaries"));
+            (seen->summary.digest != summary.digest ? "their digests" : "their summaries"),
+        {{.kind = Evidence::Kind::kApplied, .node = node, .index = summary.applied_index},
+         {.kind = Evidence::Kind::kApplied, .node = seen->node, .index = summary.applied_index}});
   }
 }
 

@@ -9,30 +9,40 @@ namespace lockstep::sim {
 void ElectionSafety::Elected(NodeId node, Term term) {
   const auto [leader, is_new] = leaders_.emplace(term, node);
   if (leader->second != node) {
-    throw Violation("election safety", "nodes " + std::to_string(leader->second.value) + " and " +
-                                           std::to_string(node.value) + " both led term " +
-                                           std::to_string(term.value));
+    throw Violation("election safety",
+                    "nodes " + std::to_string(leader->second.value) + " and " +
+                        std::to_string(node.value) + " both led term " + std::to_string(term.value),
+                    {{.kind = Evidence::Kind::kLed, .node = leader->second, .term = term},
+                     {.kind = Evidence::Kind::kLed, .node = node, .term = term}});
   }
   if (!is_new) {
     return;
   }
   std::size_t votes = 0;
-  for (const Voter& voter : nodes_) {
-    const auto vote = voter.votes.find(term);
-    votes += vote != voter.votes.end() && vote->second == node ? 1 : 0;
+  std::vector<Evidence> evidence = {{.kind = Evidence::Kind::kLed, .node = node, .term = term}};
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const auto vote = nodes_[i].votes.find(term);
+    if (vote != nodes_[i].votes.end() && vote->second == node) {
+      ++votes;
+      evidence.push_back({.kind = Evidence::Kind::kVoted, .node = {i + 1}, .term = term});
+    }
   }
   if (2 * votes <= nodes_.size()) {
-    throw Violation("votes are durable", "node " + std::to_string(node.value) + " leads term " +
-                                             std::to_string(term.value) + " with " +
-                                             std::to_string(votes) + " of " +
-                                             std::to_string(nodes_.size()) + " votes on disk");
+    throw Violation("votes are durable",
+                    "node " + std::to_string(node.value) + " leads term " +
+                        std::to_string(term.value) + " with " + std::to_string(votes) + " of " +
+                        std::to_string(nodes_.size()) + " votes on disk",
+                    evidence);
   }
 }
 
 void ElectionSafety::HardStateDurable(NodeId node, const raft::HardState& state) {
   Voter& voter = nodes_[node.value - 1];
   const auto fail = [&](const std::string& what) {
-    throw Violation("votes are kept", "node " + std::to_string(node.value) + " " + what);
+    throw Violation("votes are kept", "node " + std::to_string(node.value) + " " + what,
+                    {{.kind = Evidence::Kind::kVoted, .node = node},
+                     {.kind = Evidence::Kind::kVoted, .node = node, .term = state.current_term},
+                     {.kind = Evidence::Kind::kStored, .node = node}});
   };
   if (state.current_term < voter.durable.current_term) {
     fail("went back from term " + std::to_string(voter.durable.current_term.value) + " to " +

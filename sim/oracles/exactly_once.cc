@@ -51,10 +51,22 @@ void ExactlyOnce::Applied(NodeId node, Index before, const kv::Machine& machine)
         throw Violation("state is what was committed",
                         "node " + std::to_string(node.value) + " holds key \"" + key + "\" as " +
                             Words(held) + " after index " + std::to_string(applied.value) +
-                            ", where executing each entry once gives " + Words(expected));
+                            ", where executing each entry once gives " + Words(expected),
+                        {{.kind = Evidence::Kind::kApplied, .node = node, .index = applied},
+                         {.kind = Evidence::Kind::kAppended, .node = node, .index = index}});
       }
     }
   }
+}
+
+// The answer, and the entries that hold the command.
+std::vector<Evidence> ExactlyOnce::AnswerEvidence(NodeId node, const kv::Command& command) const {
+  std::vector<Evidence> evidence = {{.kind = Evidence::Kind::kAnswered, .node = node}};
+  const std::vector<Index>* entries = reference_.EntriesWith(kv::EncodeCommand(command));
+  for (std::size_t i = 0; entries != nullptr && i < entries->size(); ++i) {
+    evidence.push_back({.kind = Evidence::Kind::kAppended, .index = (*entries)[i]});
+  }
+  return evidence;
 }
 
 void ExactlyOnce::Answered(NodeId node, const kv::Command& command,
@@ -68,7 +80,8 @@ void ExactlyOnce::Answered(NodeId node, const kv::Command& command,
       throw Violation("exactly once",
                       "node " + std::to_string(node.value) + " has answered " + Words(command) +
                           (executed == nullptr ? ", which no committed entry has executed"
-                                               : " differently from its one execution"));
+                                               : " differently from its one execution"),
+                      AnswerEvidence(node, command));
     }
     return;
   }
@@ -79,7 +92,8 @@ void ExactlyOnce::Answered(NodeId node, const kv::Command& command,
   if (!known) {
     throw Violation("answers are committed",
                     "node " + std::to_string(node.value) + " has answered " + Words(command) +
-                        " with a result that no committed entry has given");
+                        " with a result that no committed entry has given",
+                    AnswerEvidence(node, command));
   }
 }
 
@@ -95,10 +109,13 @@ const kv::TransactionResult* ExactlyOnce::ResultOf(const kv::Transact& command) 
 }
 
 void ExactlyOnce::CheckRefused() const {
-  for (const kv::Transact& command : refused_) {
+  for (const auto& [command, operation] : refused_) {
     if (ResultOf(command) != nullptr) {
+      std::vector<Evidence> evidence = AnswerEvidence({}, command);
+      evidence.front() = {.kind = Evidence::Kind::kOperation, .operation = operation};
       throw Violation("refusals are certain",
-                      Words(command) + " was reported as certainly not done, and was executed");
+                      Words(command) + " was reported as certainly not done, and was executed",
+                      evidence);
     }
   }
 }

@@ -4,7 +4,9 @@
 #ifndef LOCKSTEP_SIM_ORACLES_EXACTLY_ONCE_H_
 #define LOCKSTEP_SIM_ORACLES_EXACTLY_ONCE_H_
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "core/types.h"
 #include "sim/oracles/canonical_log.h"
 #include "sim/oracles/reference.h"
+#include "sim/violation.h"
 
 namespace lockstep::sim {
 
@@ -29,9 +32,11 @@ class ExactlyOnce {
   // if the command is answered before any such entry is committed.
   void Answered(NodeId node, const kv::Command& command, const kv::CommandResult& result) const;
 
-  // An operation was reported as certainly not done after all its attempts. Checked at the end.
-  // A command outside a session must be one of a kind.
-  void Refused(const kv::Transact& command) { refused_.push_back(command); }
+  // An operation, at this position of the history, was reported as certainly not done after all its
+  // attempts. Checked at the end. A command outside a session must be one of a kind.
+  void Refused(const kv::Transact& command, std::uint64_t operation) {
+    refused_.emplace_back(command, operation);
+  }
 
   // What executing this command gave; null if no committed entry has executed it. A command outside
   // a session must be one of a kind.
@@ -43,9 +48,11 @@ class ExactlyOnce {
   const Reference& reference() const { return reference_; }
 
  private:
+  std::vector<Evidence> AnswerEvidence(NodeId node, const kv::Command& command) const;
+
   Reference reference_;
   Index executed_;
-  std::vector<kv::Transact> refused_;
+  std::vector<std::pair<kv::Transact, std::uint64_t>> refused_;
 };
 
 }  // namespace lockstep::sim

@@ -54,7 +54,9 @@ void Judge::CheckLogLoaded(NodeId id, const raft::DurableState& log) {
   }
   if (!difference.empty()) {
     throw Violation("disks keep what was synced",
-                    NodeText(id) + " has read from log.db " + difference);
+                    NodeText(id) + " has read from log.db " + difference,
+                    {{.kind = Evidence::Kind::kStarted, .node = id},
+                     {.kind = Evidence::Kind::kStored, .node = id}});
   }
 }
 
@@ -68,7 +70,9 @@ void Judge::CheckStateLoaded(NodeId id, const kv::Summary& summary) {
     throw Violation("disks keep what was synced",
                     NodeText(id) + " has read from state.db the state of index " +
                         std::to_string(summary.applied_index.value) + " instead of " +
-                        std::to_string(node.state.applied_index.value));
+                        std::to_string(node.state.applied_index.value),
+                    {{.kind = Evidence::Kind::kStarted, .node = id},
+                     {.kind = Evidence::Kind::kStored, .node = id}});
   }
 }
 
@@ -111,16 +115,20 @@ void Judge::CheckShadow(const Node& node, const raft::View& view) const {
   const raft::HardState hard_state{view.current_term, view.voted_for};
   if (node.memory.hard_state() != hard_state || node.memory.last() != view.last ||
       node.memory.base() != view.base) {
-    throw Violation("changes are written", NodeText(view.id) +
-                                               " has changed its term, vote or log without "
-                                               "handing out a write that says so");
+    throw Violation("changes are written",
+                    NodeText(view.id) +
+                        " has changed its term, vote or log without "
+                        "handing out a write that says so",
+                    {{.kind = Evidence::Kind::kVoted, .node = view.id}});
   }
   const Index believed = view.durable_index;
   if (believed > node.durable.base().index && believed > node.state.applied_index &&
       node.durable.TermAt(believed) != node.memory.TermAt(believed)) {
     throw Violation("what counts as durable is",
                     NodeText(view.id) + " takes index " + std::to_string(believed.value) +
-                        " for durable, and its disk does not hold that entry");
+                        " for durable, and its disk does not hold that entry",
+                    {{.kind = Evidence::Kind::kAppended, .node = view.id, .index = believed},
+                     {.kind = Evidence::Kind::kStored, .node = view.id}});
   }
 }
 
@@ -144,9 +152,12 @@ void Judge::CheckApplied(Node& node, NodeId id, const Replica& replica) {
     return;
   }
   if (summary.applied_index < node.applied) {
-    throw Violation("state machine safety", NodeText(id) + " has gone back from index " +
-                                                std::to_string(node.applied.value) + " to " +
-                                                std::to_string(summary.applied_index.value));
+    throw Violation(
+        "state machine safety",
+        NodeText(id) + " has gone back from index " + std::to_string(node.applied.value) + " to " +
+            std::to_string(summary.applied_index.value),
+        {{.kind = Evidence::Kind::kApplied, .node = id, .index = node.applied},
+         {.kind = Evidence::Kind::kApplied, .node = id, .index = summary.applied_index}});
   }
   canonical_.Covered(id, {summary.applied_index, summary.applied_term});
   digests_.Applied(id, summary);
@@ -175,7 +186,8 @@ void Judge::LogStored(NodeId id) {
                     NodeText(id) + " has dropped its log up to index " +
                         std::to_string(node.durable.base().index.value) +
                         ", and its state.db only covers " +
-                        std::to_string(node.state.applied_index.value));
+                        std::to_string(node.state.applied_index.value),
+                    {{.kind = Evidence::Kind::kStored, .node = id}});
   }
 }
 

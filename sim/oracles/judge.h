@@ -61,7 +61,10 @@ class Judge {
 
   // ---- Clients
 
-  void Refused(const kv::Transact& command) { exactly_once_.Refused(command); }
+  // An operation, at this position of the history, was reported as certainly not done.
+  void Refused(const kv::Transact& command, std::uint64_t operation) {
+    exactly_once_.Refused(command, operation);
+  }
 
   // The run is over.
   void CheckEnd() const { exactly_once_.CheckRefused(); }

@@ -1,5 +1,6 @@
 #include "sim/oracles/leader_completeness.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -25,7 +26,11 @@ void CheckLeaderIsComplete(NodeId node, Term term, const LogShadow& log,
                     "node " + std::to_string(node.value) + " leads term " +
                         std::to_string(term.value) + " without the entry at index " +
                         std::to_string(last.value) + " of term " +
-                        std::to_string(canonical.TermAt(last).value) + ", which is committed");
+                        std::to_string(canonical.TermAt(last).value) + ", which is committed",
+                    {{.kind = Evidence::Kind::kLed, .node = node, .term = term},
+                     {.kind = Evidence::Kind::kCommitted,
+                      .node = canonical.FirstToCommit(last),
+                      .index = last}});
   }
 }
 
@@ -34,27 +39,46 @@ void CheckCommitIsOnAQuorum(NodeId node, bool leads, Term term, Index before,
                             const std::vector<const LogShadow*>& durable) {
   const std::string who = "node " + std::to_string(node.value);
   if (!leads) {
-    throw Violation("only leaders commit", who + " has committed index " +
-                                               std::to_string(canonical.last_index().value) +
-                                               " first, and does not lead");
+    throw Violation(
+        "only leaders commit",
+        who + " has committed index " + std::to_string(canonical.last_index().value) +
+            " first, and does not lead",
+        {{.kind = Evidence::Kind::kCommitted, .node = node, .index = canonical.last_index()}});
   }
   if (canonical.TermAt(canonical.last_index()) != term) {
     throw Violation(
         "commit rule",
         who + " leads term " + std::to_string(term.value) + " and has committed index " +
             std::to_string(canonical.last_index().value) + " of term " +
-            std::to_string(canonical.TermAt(canonical.last_index()).value) + " by counting");
+            std::to_string(canonical.TermAt(canonical.last_index()).value) + " by counting",
+        {{.kind = Evidence::Kind::kCommitted, .node = node, .index = canonical.last_index()},
+         {.kind = Evidence::Kind::kLed, .node = node, .term = term},
+         {.kind = Evidence::Kind::kAppended,
+          .node = node,
+          .term = canonical.TermAt(canonical.last_index()),
+          .index = canonical.last_index()}});
   }
   for (Index index = before.Next(); index <= canonical.last_index(); index = index.Next()) {
-    std::size_t copies = 0;
-    for (const LogShadow* log : durable) {
-      copies += Holds(*log, index, canonical.TermAt(index)) ? 1 : 0;
-    }
+    const auto lacks = [&](const LogShadow& log) {
+      return !Holds(log, index, canonical.TermAt(index));
+    };
+    const std::size_t copies =
+        durable.size() -
+        static_cast<std::size_t>(std::count_if(durable.begin(), durable.end(),
+                                               [&](const LogShadow* log) { return lacks(*log); }));
     if (2 * copies <= durable.size()) {
+      std::vector<Evidence> evidence = {
+          {.kind = Evidence::Kind::kCommitted, .node = node, .index = index}};
+      for (std::size_t i = 0; i < durable.size(); ++i) {
+        if (lacks(*durable[i])) {
+          evidence.push_back({.kind = Evidence::Kind::kStored, .node = {i + 1}});
+        }
+      }
       throw Violation("committed entries are durable",
                       who + " has committed index " + std::to_string(index.value) +
                           ", which is on " + std::to_string(copies) + " of " +
-                          std::to_string(durable.size()) + " disks");
+                          std::to_string(durable.size()) + " disks",
+                      evidence);
     }
   }
 }

@@ -9,9 +9,19 @@
 namespace lockstep::sim {
 
 void LogMatching::Appended(NodeId node, const LogShadow& log, Index first) {
-  const auto fail = [&](Index index, const char* what) {
-    throw Violation("log matching", "node " + std::to_string(node.value) + " has appended index " +
-                                        std::to_string(index.value) + " with " + what);
+  const auto fail = [&](Index index, const char* what, NodeId other = {}) {
+    std::vector<Evidence> evidence = {
+        {.kind = Evidence::Kind::kAppended, .node = node, .index = index}};
+    if (other != NodeId()) {
+      evidence.push_back({.kind = Evidence::Kind::kAppended,
+                          .node = other,
+                          .term = log.At(index)->entry.term,
+                          .index = index});
+    }
+    throw Violation("log matching",
+                    "node " + std::to_string(node.value) + " has appended index " +
+                        std::to_string(index.value) + " with " + what,
+                    evidence);
   };
   if (seen_.size() <= log.last_index().value) {
     seen_.resize(log.last_index().value + 1);
@@ -27,14 +37,14 @@ void LogMatching::Appended(NodeId node, const LogShadow& log, Index first) {
     const auto same = std::find_if(seen.begin(), seen.end(),
                                    [&](const Seen& other) { return other.term == term; });
     if (same == seen.end()) {
-      seen.push_back({term, *previous, appended.hash});
+      seen.push_back({term, *previous, appended.hash, node});
       continue;
     }
     if (same->hash != appended.hash) {
-      fail(index, "contents that differ from those of the same index and term before");
+      fail(index, "contents that differ from those of the same index and term before", same->node);
     }
     if (same->previous_term != *previous) {
-      fail(index, "another entry before it than the same index and term had before");
+      fail(index, "another entry before it than the same index and term had before", same->node);
     }
   }
 }

@@ -24,6 +24,7 @@ class LogMatching {
     Term term;
     Term previous_term;  // of the entry before it
     std::uint64_t hash = 0;
+    NodeId node;  // the first to append it
   };
   std::vector<std::vector<Seen>> seen_;  // by index; few terms ever meet at one index
 };

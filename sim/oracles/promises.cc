@@ -10,10 +10,12 @@ namespace lockstep::sim {
 namespace {
 
 [[noreturn]] void Fail(const raft::Message& message, const std::string& what) {
-  throw Violation("promises are durable", "node " + std::to_string(message.from.value) +
-                                              " has told node " + std::to_string(message.to.value) +
-                                              " in term " + std::to_string(message.term.value) +
-                                              " that it " + what);
+  throw Violation("promises are durable",
+                  "node " + std::to_string(message.from.value) + " has told node " +
+                      std::to_string(message.to.value) + " in term " +
+                      std::to_string(message.term.value) + " that it " + what,
+                  {{.kind = Evidence::Kind::kSent, .node = message.from},
+                   {.kind = Evidence::Kind::kStored, .node = message.from}});
 }
 
 void CheckAcknowledgement(const raft::Message& message, Index match, const LogShadow& durable,

@@ -36,6 +36,16 @@ std::string Broken(const std::function<void()>& act) {
   return "";
 }
 
+// What it rests on.
+std::vector<Evidence> EvidenceOf(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Violation& violation) {
+    return violation.evidence();
+  }
+  return {};
+}
+
 raft::Entry Command(std::uint64_t index, std::uint64_t term, const kv::Command& command) {
   return {.index = {index},
           .term = {term},
@@ -123,6 +133,15 @@ TEST_F(ElectionSafetyTest, FindsTwoLeadersInATerm) {
   Vote(kB, 1, kA);
   oracle_.Elected(kA, Term{1});
   EXPECT_EQ(Broken([&] { oracle_.Elected(kB, Term{1}); }), "election safety");
+}
+
+TEST_F(ElectionSafetyTest, NamesBothLeaders) {
+  Vote(kA, 1, kA);
+  Vote(kB, 1, kA);
+  oracle_.Elected(kA, Term{1});
+  EXPECT_EQ(EvidenceOf([&] { oracle_.Elected(kB, Term{1}); }),
+            (std::vector<Evidence>{{.kind = Evidence::Kind::kLed, .node = kA, .term = {1}},
+                                   {.kind = Evidence::Kind::kLed, .node = kB, .term = {1}}}));
 }
 
 TEST_F(ElectionSafetyTest, FindsALeaderWithoutAMajorityOfVotesOnDisk) {
@@ -348,10 +367,10 @@ TEST_F(ExactlyOnceTest, FindsAnAnswerBeforeTheCommandIsCommitted) {
 }
 
 TEST_F(ExactlyOnceTest, FindsARefusalOfWhatWasDone) {
-  oracle_.Refused(PutX("never"));
-  oracle_.Refused(InSession("more", 2));
+  oracle_.Refused(PutX("never"), 1);
+  oracle_.Refused(InSession("more", 2), 2);
   oracle_.CheckRefused();
-  oracle_.Refused(PutX("outside"));
+  oracle_.Refused(PutX("outside"), 3);
   EXPECT_EQ(Broken([&] { oracle_.CheckRefused(); }), "refusals are certain");
 }
 
