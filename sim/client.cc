@@ -42,7 +42,7 @@ bool IsUnique(const kv::Transact& transact) {
 }  // namespace
 
 Clients::Clients(const Plan& plan, Random random, Scheduler& scheduler, Network& network,
-                 Judge& judge, Trace& trace, ProbeCounts& probes,
+                 Judge& judge, Trace& trace, ProbeCounts& probes, story::Teller& story,
                  std::function<bool(NodeId, Request, Duration)> submit)
     : plan_(plan),
       scheduler_(scheduler),
@@ -50,6 +50,7 @@ Clients::Clients(const Plan& plan, Random random, Scheduler& scheduler, Network&
       judge_(judge),
       trace_(trace),
       probes_(probes),
+      story_(story),
       submit_(std::move(submit)),
       clients_(static_cast<std::size_t>(plan.settings.clients)) {
   history_.model = history::Model::kStore;
@@ -103,9 +104,7 @@ void Clients::StartOperation(std::size_t index) {
   record.client = client.process;
   record.called_at = now().ns;
   task.body = MakeBody(client, task, record);
-  if (trace_.on()) {
-    Line(index, "begins " + history::Describe(record));
-  }
+  story_.Invoked(index, task.record, record);
   Send(index);
 }
 
@@ -234,15 +233,19 @@ void Clients::Send(std::size_t index) {
   }
   attempts_.emplace(request.id, std::move(attempt));
 
-  if (trace_.on()) {
-    Line(index, "-> " + NodeName(client.target) + " request " + std::to_string(request.id.value));
-  }
+  story_.Requested(index, client.target, request.id,
+                   task.opening ? std::nullopt : std::optional<std::uint64_t>(task.record));
   const std::optional<Duration> transit = network_.ClientTransit(index);
   if (transit.has_value()) {
-    const std::uint64_t slot = Hold(
-        {.node = client.target, .task = task.number, .request = std::move(request), .result = {}});
+    const std::uint64_t slot = Hold({.node = client.target,
+                                     .task = task.number,
+                                     .id = request.id,
+                                     .request = std::move(request),
+                                     .result = {}});
     scheduler_.After(*transit, EventKind::kRequest, static_cast<std::uint16_t>(client.target.value),
                      0, slot);
+  } else {
+    story_.RequestLost(index, client.target, request.id, false);
   }
   SetTimer(index, Microseconds(plan_.settings.attempt_timeout_us));
 }
@@ -270,6 +273,9 @@ void Clients::ArriveAtNode(const Event& event) {
   InTransit arrived = Release(event.payload);
   const RequestId id = arrived.request.id;
   trace_.Add(id.value);
+  if (const auto attempt = attempts_.find(id); attempt != attempts_.end()) {
+    story_.Arrived(attempt->second.client, arrived.node, id);
+  }
   const Duration patience = Microseconds(plan_.settings.attempt_timeout_us);
   if (!submit_(arrived.node, std::move(arrived.request), patience)) {
     // Nobody listens there: the connection is refused, and the request has certainly done nothing.
@@ -290,10 +296,7 @@ void Clients::Answer(NodeId node, Reply reply) {
   }
   const Attempt attempt = std::move(found->second);
   attempts_.erase(found);
-  if (trace_.on()) {
-    Line(attempt.client, "<- " + NodeName(node) + " to request " + std::to_string(reply.id.value) +
-                             ": " + Describe(reply));
-  }
+  story_.Answered(attempt.client, node, reply);
   if (const auto* result = std::get_if<kv::CommandResult>(&reply.result)) {
     if (attempt.is_read) {
       throw Violation("answers fit their requests", "a read was answered with a command's result",
@@ -309,16 +312,22 @@ void Clients::Answer(NodeId node, Reply reply) {
   }
   const std::optional<Duration> transit = network_.ClientTransit(attempt.client);
   if (transit.has_value()) {
-    const std::uint64_t slot = Hold(
-        {.node = node, .task = attempt.task, .request = {}, .result = std::move(reply.result)});
+    const std::uint64_t slot = Hold({.node = node,
+                                     .task = attempt.task,
+                                     .id = reply.id,
+                                     .request = {},
+                                     .result = std::move(reply.result)});
     scheduler_.After(*transit, EventKind::kReply, static_cast<std::uint16_t>(attempt.client), 0,
                      slot);
+  } else {
+    story_.RequestLost(attempt.client, node, reply.id, true);
   }
 }
 
 void Clients::ArriveAtClient(const Event& event) {
   const InTransit arrived = Release(event.payload);
   const std::size_t index = event.target;
+  story_.Replied(index, arrived.node, arrived.id);
   const Client& client = clients_[index];
   if (!client.task.has_value() || client.task->number != arrived.task) {
     probes_.Count(Probe::kLateReplyIgnored);
@@ -518,11 +527,8 @@ void Clients::EndWithout(std::size_t index) {
 }
 
 void Clients::End(std::size_t index) {
-  if (trace_.on()) {
-    const Task& task = *clients_[index].task;
-    Line(index, task.opening ? "gives up opening a session"
-                             : "ends " + history::Describe(history_.operations[task.record]) +
-                                   ": " + history::Name(history_.operations[task.record].outcome));
+  if (const Task& task = *clients_[index].task; !task.opening) {
+    story_.Returned(index, task.record, history_.operations[task.record]);
   }
   clients_[index].task.reset();
   --busy_;
@@ -598,12 +604,6 @@ std::uint64_t Clients::Hold(InTransit in_transit) {
 Clients::InTransit Clients::Release(std::uint64_t slot) {
   free_slots_.push_back(slot);
   return std::move(slots_[slot]);
-}
-
-void Clients::Line(std::size_t index, const std::string& text) {
-  if (trace_.on()) {
-    trace_.Line(now(), "c" + std::to_string(index), text);
-  }
 }
 
 }  // namespace lockstep::sim

@@ -22,6 +22,7 @@
 #include "sim/plan.h"
 #include "sim/probes.h"
 #include "sim/scheduler.h"
+#include "sim/story/teller.h"
 #include "sim/trace.h"
 #include "sim/violation.h"
 
@@ -39,7 +40,8 @@ class Clients {
   // `submit` hands a request that has arrived to a node, and says whether anybody listens there.
   // The request is to be answered within the Duration. REQUIRES: the plan outlives this.
   Clients(const Plan& plan, Random random, Scheduler& scheduler, Network& network, Judge& judge,
-          Trace& trace, ProbeCounts& probes, std::function<bool(NodeId, Request, Duration)> submit);
+          Trace& trace, ProbeCounts& probes, story::Teller& story,
+          std::function<bool(NodeId, Request, Duration)> submit);
 
   // The time of this operation of the plan has come.
   void Begin(const PlannedOperation& operation);
@@ -110,6 +112,7 @@ class Clients {
   struct InTransit {
     NodeId node;
     std::uint64_t task = 0;
+    RequestId id;
     Request request;
     decltype(Reply::result) result;
   };
@@ -143,7 +146,6 @@ class Clients {
 
   std::uint64_t Hold(InTransit in_transit);
   InTransit Release(std::uint64_t slot);
-  void Line(std::size_t index, const std::string& text);
   SimTime now() const { return scheduler_.now(); }
 
   const Plan& plan_;
@@ -152,6 +154,7 @@ class Clients {
   Judge& judge_;
   Trace& trace_;
   ProbeCounts& probes_;
+  story::Teller& story_;
   std::function<bool(NodeId, Request, Duration)> submit_;
 
   std::vector<Client> clients_;

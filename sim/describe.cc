@@ -1,19 +1,21 @@
 #include "sim/describe.h"
 
+#include <optional>
 #include <type_traits>
 #include <variant>
+#include <vector>
+
+#include "core/kv/codec.h"
+#include "sim/history.h"
 
 namespace lockstep::sim {
 namespace {
 
 std::string Number(std::uint64_t number) { return std::to_string(number); }
 
-std::string Words(raft::LogPosition position) {
-  return Number(position.index.value) + "@" + Number(position.term.value);
-}
-
 std::string Words(const raft::RequestVote& body) {
-  return std::string(body.pre_vote ? "PreVote" : "RequestVote") + " last=" + Words(body.last_log);
+  return std::string(body.pre_vote ? "PreVote" : "RequestVote") +
+         " last=" + Describe(body.last_log);
 }
 
 std::string Words(const raft::RequestVoteReply& body) {
@@ -22,25 +24,77 @@ std::string Words(const raft::RequestVoteReply& body) {
 }
 
 std::string Words(const raft::AppendEntries& body) {
-  return "AppendEntries previous=" + Words(body.previous) +
+  return "AppendEntries previous=" + Describe(body.previous) +
          " entries=" + Number(body.entries.size()) + " commit=" + Number(body.leader_commit.value) +
          " round=" + Number(body.round);
 }
 
 std::string Words(const raft::AppendEntriesReply& body) {
   return std::string("AppendEntriesReply ") + (body.success ? "success" : "refused") +
-         " match=" + Number(body.match.value) + (body.success ? "" : " hint=" + Words(body.hint)) +
-         " round=" + Number(body.round);
+         " match=" + Number(body.match.value) +
+         (body.success ? "" : " hint=" + Describe(body.hint)) + " round=" + Number(body.round);
 }
 
 std::string Words(const raft::InstallSnapshot& body) {
-  return "InstallSnapshot last=" + Words(body.last_included) +
+  return "InstallSnapshot last=" + Describe(body.last_included) +
          " bytes=" + Number(body.data.size()) + " round=" + Number(body.round);
 }
 
 std::string Words(const raft::InstallSnapshotReply& body) {
   return "InstallSnapshotReply match=" + Number(body.match.value);
 }
+
+std::string Words(const kv::Condition& condition) {
+  const char* sign = condition.comparison == kv::Comparison::kEqual      ? " = "
+                     : condition.comparison == kv::Comparison::kNotEqual ? " != "
+                     : condition.comparison == kv::Comparison::kLess     ? " < "
+                                                                         : " > ";
+  switch (condition.target) {
+    case kv::Target::kValue:
+      return condition.key + sign + history::Quote(condition.value);
+    case kv::Target::kVersion:
+      return "version of " + condition.key + sign + Number(condition.number);
+    case kv::Target::kCreateRevision:
+      return "create revision of " + condition.key + sign + Number(condition.number);
+    case kv::Target::kModRevision:
+      return "mod revision of " + condition.key + sign + Number(condition.number);
+  }
+  return "?";
+}
+
+std::string Words(const kv::Operation& operation) {
+  if (const auto* put = std::get_if<kv::Put>(&operation)) {
+    return "put " + put->key + " " + history::Quote(put->value);
+  }
+  if (const auto* remove = std::get_if<kv::Delete>(&operation)) {
+    return "delete " + remove->key;
+  }
+  return "get " + std::get<kv::Get>(operation).key;
+}
+
+std::string Words(const std::vector<kv::Operation>& operations) {
+  std::string text;
+  for (const kv::Operation& operation : operations) {
+    text += (text.empty() ? "" : ", ") + Words(operation);
+  }
+  return text.empty() ? "nothing" : text;
+}
+
+const char* NameOf(const raft::RequestVote& body) {
+  return body.pre_vote ? "PreVote" : "RequestVote";
+}
+
+const char* NameOf(const raft::RequestVoteReply& body) {
+  return body.pre_vote ? "PreVoteReply" : "RequestVoteReply";
+}
+
+const char* NameOf(const raft::AppendEntries& body) {
+  return body.entries.empty() ? "Heartbeat" : "AppendEntries";
+}
+
+const char* NameOf(const raft::AppendEntriesReply&) { return "AppendEntriesReply"; }
+const char* NameOf(const raft::InstallSnapshot&) { return "InstallSnapshot"; }
+const char* NameOf(const raft::InstallSnapshotReply&) { return "InstallSnapshotReply"; }
 
 void Add(Trace& trace, raft::LogPosition position) {
   trace.Add(position.index.value);
@@ -88,6 +142,44 @@ void Add(Trace& trace, const raft::InstallSnapshotReply& body) { trace.Add(body.
 
 std::string NodeName(NodeId node) { return "n" + Number(node.value); }
 
+std::string Describe(raft::LogPosition position) {
+  return Number(position.index.value) + "@" + Number(position.term.value);
+}
+
+std::string Describe(const raft::Entry& entry) {
+  switch (entry.kind) {
+    case raft::EntryKind::kNoOp:
+      return "no-op";
+    case raft::EntryKind::kCommand:
+      break;
+  }
+  const std::optional<kv::Command> command = kv::DecodeCommand(entry.payload.view());
+  return command.has_value() ? Describe(*command) : "unreadable";
+}
+
+std::string Describe(const kv::Command& command) {
+  const auto* transact = std::get_if<kv::Transact>(&command);
+  if (transact == nullptr) {
+    return "open a session";
+  }
+  const kv::Transaction& transaction = transact->transaction;
+  std::string text;
+  for (const kv::Condition& condition : transaction.conditions) {
+    text += (text.empty() ? "if " : " and ") + Words(condition);
+  }
+  text += (text.empty() ? "" : " then ") + Words(transaction.then);
+  if (!transaction.otherwise.empty()) {
+    text += " else " + Words(transaction.otherwise);
+  }
+  return transact->session == SessionId() ? text
+                                          : text + " (session " + Number(transact->session.value) +
+                                                ", sequence " + Number(transact->sequence) + ")";
+}
+
+const char* NameOf(const raft::Message& message) {
+  return std::visit([](const auto& body) { return NameOf(body); }, message.body);
+}
+
 std::string Describe(const raft::Message& message) {
   return std::visit([](const auto& body) { return Words(body); }, message.body) +
          " term=" + Number(message.term.value);
@@ -103,6 +195,36 @@ const char* Name(raft::Role role) {
       return "candidate";
     case raft::Role::kLeader:
       return "leader";
+  }
+  return "?";
+}
+
+const char* Name(raft::Event::Kind kind) {
+  switch (kind) {
+    case raft::Event::Kind::kBecameFollower:
+      return "became-follower";
+    case raft::Event::Kind::kBecamePreCandidate:
+      return "became-pre-candidate";
+    case raft::Event::Kind::kBecameCandidate:
+      return "became-candidate";
+    case raft::Event::Kind::kBecameLeader:
+      return "became-leader";
+    case raft::Event::Kind::kSteppedDown:
+      return "stepped-down";
+    case raft::Event::Kind::kLeaderChanged:
+      return "leader-known";
+    case raft::Event::Kind::kTruncatedLog:
+      return "truncated-log";
+    case raft::Event::Kind::kCompactedLog:
+      return "compacted-log";
+    case raft::Event::Kind::kSnapshotSent:
+      return "snapshot-sent";
+    case raft::Event::Kind::kSnapshotInstalled:
+      return "snapshot-installed";
+    case raft::Event::Kind::kSnapshotRejected:
+      return "snapshot-rejected";
+    case raft::Event::Kind::kCheckpointStored:
+      return "checkpoint-stored";
   }
   return "?";
 }

@@ -56,6 +56,10 @@ int main(int argc, char** argv) {
   auto* plan = run_app->add_option("--plan", run.plan_file, "Runs the plan in this file");
   seed->excludes(plan);
   run_app->add_flag("--trace", run.trace, "Prints everything that happens, a line each");
+  run_app->add_option("--trace-json", run.trace_json,
+                      "Writes the same as JSON lines to this file; - is standard output");
+  run_app->add_option("--html", run.html,
+                      "Writes the story of the run to this file, a page for a browser");
   run_app->add_flag("--show-plan", run.show_plan, "Prints the plan, and does not run it");
   run_app->add_flag("--double-check", run.double_check, "Runs twice and compares the traces");
   run_app->add_option("--history", run.history_file,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/assert.h"
+#include "sim/story/teller.h"
 #include "sim/transport_codec.h"
 
 namespace lockstep::sim {
@@ -58,23 +59,32 @@ void Network::Send(raft::Message message) {
   ++sent_;
   Link& link = LinkOf(message.from, message.to);
   if (link.cuts > 0) {
-    probes_.Count(Probe::kMessageCut);
-    return;
+    return Lose(message, sent_, Probe::kMessageCut, "is cut off");
   }
   if (Lost(link.random)) {
-    probes_.Count(Probe::kMessageLost);
-    return;
+    return Lose(message, sent_, Probe::kMessageLost, "is lost");
   }
   const bool twice =
       settings_.duplicate_permille > 0 && link.random.Chance(settings_.duplicate_permille, 1000);
-  Transmit(link, message);
+  Transmit(link, message, sent_);
   if (twice) {
     probes_.Count(Probe::kMessageDuplicated);
-    Transmit(link, message);
+    if (story_ != nullptr) {
+      story_->Duplicated(message, sent_);
+    }
+    Transmit(link, message, sent_);
   }
 }
 
-void Network::Transmit(Link& link, const raft::Message& message) {
+void Network::Lose(const raft::Message& message, std::uint64_t number, Probe probe,
+                   const char* why) {
+  probes_.Count(probe);
+  if (story_ != nullptr) {
+    story_->Lost(message, number, why);
+  }
+}
+
+void Network::Transmit(Link& link, const raft::Message& message, std::uint64_t number) {
   SimTime arrival = scheduler_.now() + DrawDelay(link.random) + link.slower;
   if (arrival < link.last_arrival) {
     if (settings_.in_order) {
@@ -91,11 +101,10 @@ void Network::Transmit(Link& link, const raft::Message& message) {
     probes_.Count(Probe::kMessageThroughCodec);
     if (settings_.mangle_permille > 0 && link.random.Chance(settings_.mangle_permille, 1000)) {
       DecodeMangled(message, link.random);
-      probes_.Count(Probe::kMangledMessageRefused);
-      return;
+      return Lose(message, number, Probe::kMangledMessageRefused, "is mangled and refused");
     }
   }
-  raft::Message in_transit = encoded ? ThroughCodec(message) : message;
+  InTransit in_transit{encoded ? ThroughCodec(message) : message, number};
 
   std::uint64_t slot = slots_.size();
   if (free_slots_.empty()) {
@@ -110,14 +119,18 @@ void Network::Transmit(Link& link, const raft::Message& message) {
 }
 
 std::optional<raft::Message> Network::Take(const Event& event) {
-  raft::Message message = std::move(slots_[event.payload]);
+  InTransit arrived = std::move(slots_[event.payload]);
   free_slots_.push_back(event.payload);
+  const raft::Message& message = arrived.message;
   if (settings_.cut_loses_in_flight && IsCut(message.from, message.to)) {
-    probes_.Count(Probe::kMessageCut);
+    Lose(message, arrived.number, Probe::kMessageCut, "is cut off on its way");
     return std::nullopt;
   }
   ++delivered_;
-  return message;
+  if (story_ != nullptr) {
+    story_->Delivered(message, arrived.number);
+  }
+  return std::move(arrived.message);
 }
 
 std::optional<Duration> Network::ClientTransit(std::size_t client) {

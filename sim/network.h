@@ -17,6 +17,10 @@
 
 namespace lockstep::sim {
 
+namespace story {
+class Teller;
+}
+
 struct NetworkSettings {
   // A message takes at least `delay_min`, and up to `delay_spread` more, uniformly.
   Duration delay_min = Microseconds(200);
@@ -45,6 +49,9 @@ class Network {
   // events of `scheduler`. Node ids run from 1 to `nodes`.
   Network(const NetworkSettings& settings, std::size_t nodes, std::size_t clients, Random random,
           Scheduler& scheduler, ProbeCounts& probes);
+
+  // From now on `story` is told what becomes of messages. REQUIRES: it outlives this.
+  void TellTo(story::Teller& story) { story_ = &story; }
 
   // Takes a message from node message.from on its way to node message.to.
   void Send(raft::Message message);
@@ -75,6 +82,10 @@ class Network {
   std::uint64_t delivered() const { return delivered_; }
 
  private:
+  struct InTransit {
+    raft::Message message;
+    std::uint64_t number = 0;  // sent() when it was sent
+  };
   struct Link {
     Random random{0};
     int cuts = 0;
@@ -86,7 +97,8 @@ class Network {
   Link& LinkOf(NodeId from, NodeId to);
   Duration DrawDelay(Random& random) const;
   bool Lost(Random& random) const;
-  void Transmit(Link& link, const raft::Message& message);
+  void Transmit(Link& link, const raft::Message& message, std::uint64_t number);
+  void Lose(const raft::Message& message, std::uint64_t number, Probe probe, const char* why);
 
   NetworkSettings settings_;
   std::size_t nodes_;
@@ -94,12 +106,13 @@ class Network {
   std::vector<Random> client_random_;
   std::int64_t extra_loss_permille_ = 0;
   Duration extra_delay_;
-  std::vector<raft::Message> slots_;  // of messages under way, by a kDeliver event's payload
+  std::vector<InTransit> slots_;  // by a kDeliver event's payload
   std::vector<std::uint64_t> free_slots_;
   std::uint64_t sent_ = 0;
   std::uint64_t delivered_ = 0;
   Scheduler& scheduler_;
   ProbeCounts& probes_;
+  story::Teller* story_ = nullptr;
 };
 
 }  // namespace lockstep::sim

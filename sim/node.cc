@@ -50,10 +50,8 @@ void SimNode::Start() {
   }
   store_.emplace(*std::move(store));
   StoredState stored = store_->TakeStored();
+  world_.story.Started(id_, stored);
   world_.judge.Started(id_, stored);
-  Line("starts at index " + std::to_string(stored.image.summary.applied_index.value) + " with " +
-       std::to_string(stored.log.entries.size()) + " entries, term " +
-       std::to_string(stored.log.hard_state.current_term.value));
   std::string error;
   replica_ = Replica::Start(ReplicaConfigOf(settings_, id_), std::move(stored),
                             election_random_.Child(incarnation_), LocalTime(), &error);
@@ -83,13 +81,13 @@ void SimNode::Crash() {
                      : Probe::kNodeCrashedWhileCheckpointInFlight);
   }
   const std::uint64_t how = crash_random_.Below(4);
-  if (how == 0 && !disk_.crashed()) {
-    disk_.KillProcess();
-    Line("is killed");
-  } else {
+  const bool power_cut = how != 0 || disk_.crashed();
+  if (power_cut) {
     disk_.Crash(crash_random_, how <= 1 ? CrashMode::kDropAll : CrashMode::kRandom);
-    Line("loses power");
+  } else {
+    disk_.KillProcess();
   }
+  world_.story.Crashed(id_, power_cut);
   world_.judge.Stopped(id_);
   replica_.reset();
   store_.reset();
@@ -108,7 +106,7 @@ void SimNode::Crash() {
 void SimNode::Pause() {
   ++pauses_;
   world_.probes.Count(Probe::kNodePaused);
-  Line("pauses");
+  world_.story.Paused(id_);
 }
 
 void SimNode::Resume() {
@@ -116,7 +114,7 @@ void SimNode::Resume() {
   if (pauses_ > 0) {
     return;
   }
-  Line("goes on");
+  world_.story.Resumed(id_);
   for (const std::function<void()>& work : std::exchange(waiting_, {})) {
     // What crashes on the way needs the rest no more.
     if (running() && !crash_is_due_) {
@@ -214,6 +212,7 @@ void SimNode::Step(const Input& input) {
   role_before_ = replica_->node().role();
   input(*replica_, LocalTime());
   Effects effects = replica_->TakeEffects();
+  world_.story.Handled(id_, *replica_, effects);
   if (effects.write.has_value()) {
     world_.judge.Wrote(id_, *effects.write);
   }
@@ -248,12 +247,10 @@ void SimNode::CarryOut(Effects effects) {
     After(DrawDiskTime(), EventKind::kSnapshotRead, peer.value);
   }
   for (raft::Message& message : effects.messages) {
+    world_.story.Sending(message, world_.network.sent() + 1);
     world_.judge.Sent(message);
     Notice(message);
     AddTo(world_.trace, message);
-    if (world_.trace.on()) {
-      Line("-> " + NodeName(message.to) + " " + Describe(message));
-    }
     world_.network.Send(std::move(message));
   }
   for (Reply& reply : effects.replies) {
@@ -265,9 +262,6 @@ void SimNode::CarryOut(Effects effects) {
 }
 
 void SimNode::Notice(const raft::Event& event) {
-  if (world_.trace.on()) {
-    Line(Describe(event));
-  }
   ProbeCounts& probes = world_.probes;
   switch (event.kind) {
     case raft::Event::Kind::kBecamePreCandidate:
@@ -335,6 +329,7 @@ void SimNode::StoreLog() {
   if (log_group_.size() > 1) {
     world_.probes.Count(Probe::kGroupCommitOfSeveralWrites);
   }
+  world_.story.StoringLog(id_, log_group_);
   After(DrawDiskTime(), EventKind::kLogExecute);
 }
 
@@ -345,12 +340,10 @@ void SimNode::ExecuteLog() {
   }
   world_.judge.StoringLog(id_, log_group_);
   if (Stored(store_->log().Save(log_group_), "saving to log.db")) {
+    world_.story.LogStored(id_, log_group_.back().id);
     world_.judge.LogStored(id_);
   }
   world_.trace.Add(log_group_.back().id.value);
-  if (world_.trace.on()) {
-    Line("has stored writes up to " + std::to_string(log_group_.back().id.value));
-  }
   if (crash_point_ == CrashPoint::kAfterStoring) {
     crash_is_due_ = true;
   }
@@ -376,6 +369,7 @@ void SimNode::ReportLog() {
 void SimNode::StoreState() {
   if (!state_busy_ && !state_queue_.empty()) {
     state_busy_ = true;
+    TellState(false);
     After(DrawDiskTime(), EventKind::kStateExecute);
   }
 }
@@ -389,10 +383,24 @@ void SimNode::ExecuteState() {
                                   ? store_->state().Apply(checkpoint->delta)
                                   : store_->state().Install(*std::get<Installation>(write).image);
   if (Stored(status, "saving to state.db")) {
+    TellState(true);
     world_.judge.StateStored(id_);
   }
   if (!crash_is_due_) {
     After(Microseconds(1), EventKind::kStateReport);
+  }
+}
+
+void SimNode::TellState(bool stored) {
+  const StateWrite& write = state_queue_.front();
+  const bool installation = std::holds_alternative<Installation>(write);
+  const CheckpointId id = std::visit([](const auto& each) { return each.id; }, write);
+  const Index applied =
+      std::visit([](const auto& each) { return SummaryOf(each).applied_index; }, write);
+  if (stored) {
+    world_.story.StateStored(id_, id, applied, installation);
+  } else {
+    world_.story.StoringState(id_, id, applied, installation);
   }
 }
 
@@ -455,12 +463,6 @@ void SimNode::TraceState() {
   trace.Add(node.log().last_index().value);
   trace.Add(summary.applied_index.value);
   trace.Add(summary.digest);
-}
-
-void SimNode::Line(const std::string& text) {
-  if (world_.trace.on()) {
-    world_.trace.Line(now(), NodeName(id_), text);
-  }
 }
 
 Instant SimNode::LocalTime() const { return clock_.Read(now()); }

@@ -24,6 +24,7 @@
 #include "sim/plan.h"
 #include "sim/probes.h"
 #include "sim/scheduler.h"
+#include "sim/story/teller.h"
 #include "sim/trace.h"
 #include "storage/node_store.h"
 
@@ -36,6 +37,7 @@ struct Surroundings {
   Judge& judge;
   Trace& trace;
   ProbeCounts& probes;
+  story::Teller& story;
 };
 
 // Where a planned crash strikes.
@@ -116,13 +118,13 @@ class SimNode {
   void StoreState();
   void ExecuteState();
   void ReportState();
+  void TellState(bool stored);
   void ReadSnapshot(NodeId peer);
 
   // True if `status` is success; false if the power was cut. Throws Violation on other errors.
   bool Stored(const absl::Status& status, const char* what);
   Duration DrawDiskTime();
   void TraceState();
-  void Line(const std::string& text);
   Instant LocalTime() const;
   SimTime now() const { return world_.scheduler.now(); }
   void After(Duration delay, EventKind kind, std::uint64_t payload = 0);

@@ -1,8 +1,12 @@
 #include "sim/run.h"
 
 #include <ctime>
+#include <utility>
+#include <vector>
 
 #include "core/assert.h"
+#include "sim/story/lines.h"
+#include "sim/story/page.h"
 #include "sim/violation.h"
 #include "sim/world.h"
 
@@ -21,16 +25,36 @@ Duration ProcessorTime() {
 
 RunResult RunPlan(const Plan& plan, const RunOptions& options) {
   const Duration begin = ProcessorTime();
-  Trace trace(options.trace);
+  story::TextLines text(options.trace);
+  story::JsonLines json(options.trace_json);
+  story::Recorder recorder;
+  std::vector<story::Listener*> listeners;
+  if (options.trace != nullptr) {
+    listeners.push_back(&text);
+  }
+  if (options.trace_json != nullptr) {
+    listeners.push_back(&json);
+  }
+  if (options.page != nullptr) {
+    listeners.push_back(&recorder);
+  }
+  Trace trace(std::move(listeners));
   RunResult result;
   World world(plan, trace);
+  std::vector<Evidence> evidence;
   try {
     world.Start();
     world.Run();
   } catch (const Violation& violation) {
     result.failure = Failure{violation.property(), violation.what()};
+    evidence = violation.evidence();
   } catch (const AssertionFailure& failure) {
     result.failure = Failure{"assertion", failure.what()};
+  }
+  if (result.failure.has_value()) {
+    world.story().Violated(result.failure->property, result.failure->text, evidence);
+  } else {
+    world.story().Clean();
   }
   result.fingerprint = trace.fingerprint();
   result.simulated = world.now() - SimTime{};
@@ -47,6 +71,9 @@ RunResult RunPlan(const Plan& plan, const RunOptions& options) {
     *options.history = world.clients().history();
   }
   result.work = ProcessorTime() - begin;
+  if (options.page != nullptr) {
+    story::WritePage(plan, recorder.events(), options.page);
+  }
   return result;
 }
 

@@ -37,6 +37,8 @@ struct RunResult {
 
 struct RunOptions {
   std::FILE* trace = nullptr;           // lines for people go here
+  std::FILE* trace_json = nullptr;      // lines for programs go here (docs/story.md)
+  std::FILE* page = nullptr;            // the story of the run as an HTML page goes here
   history::History* history = nullptr;  // filled in, also if the run fails
 };
 

@@ -1,11 +1,14 @@
 #include "sim/run_command.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <utility>
 
 #include "sim/history_file.h"
 #include "sim/hunt.h"
@@ -78,6 +81,43 @@ void PrintProbes(const ProbeCounts& probes) {
   std::printf("reached     %s\n", reached.empty() ? "no rare state" : reached.c_str());
 }
 
+// A file to write to, or standard output; says so if it cannot be opened or was not written.
+class OutputFile {
+ public:
+  OutputFile() = default;
+  ~OutputFile() { Close(); }
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  bool Open(const std::optional<std::string>& path) {
+    if (path.has_value()) {
+      path_ = *path;
+      file_ = path_ == "-" ? stdout : std::fopen(path_.c_str(), "wb");
+      return file_ != nullptr || Complain();
+    }
+    return true;
+  }
+  bool Close() {
+    std::FILE* const file = std::exchange(file_, nullptr);
+    if (file == nullptr || file == stdout) {
+      return true;
+    }
+    const bool good = std::ferror(file) == 0;
+    return (std::fclose(file) == 0 && good) || Complain();
+  }
+  std::FILE* get() const { return file_; }
+
+ private:
+  bool Complain() const {
+    std::fprintf(stderr, "lockstep-sim: cannot write %s: %s\n", path_.c_str(),
+                 std::strerror(errno));
+    return false;
+  }
+
+  std::string path_;
+  std::FILE* file_ = nullptr;
+};
+
 }  // namespace
 
 int Run(const RunCommand& command, const std::string& program) {
@@ -100,9 +140,19 @@ int Run(const RunCommand& command, const std::string& program) {
   std::printf("%s run %s\n", program.c_str(), what.c_str());
   PrintPlanInBrief(*plan);
 
+  OutputFile trace_json;
+  OutputFile page;
+  if (!trace_json.Open(command.trace_json) || !page.Open(command.html)) {
+    return kExitUsage;
+  }
   history::History history;
-  RunResult result =
-      RunPlan(*plan, {.trace = command.trace ? stdout : nullptr, .history = &history});
+  RunResult result = RunPlan(*plan, {.trace = command.trace ? stdout : nullptr,
+                                     .trace_json = trace_json.get(),
+                                     .page = page.get(),
+                                     .history = &history});
+  if (!trace_json.Close() || !page.Close()) {
+    return kExitUsage;
+  }
   if (command.double_check && !result.failure.has_value()) {
     const RunResult again = RunPlan(*plan);
     if (again.fingerprint != result.fingerprint) {
@@ -122,6 +172,9 @@ int Run(const RunCommand& command, const std::string& program) {
     }
     std::printf("history     %zu operations in %s\n", history.operations.size(),
                 command.history_file->c_str());
+  }
+  if (command.html.has_value()) {
+    std::printf("story       %s\n", command.html->c_str());
   }
   if (result.failure.has_value()) {
     std::printf("FAILED      %s: %s\nto repeat   %s run %s --trace\n",

@@ -16,6 +16,8 @@ struct RunCommand {
   bool show_plan = false;
   bool double_check = false;
   std::optional<std::string> history_file;  // to write the history to
+  std::optional<std::string> trace_json;    // file for the trace as JSON lines; "-" is stdout
+  std::optional<std::string> html;          // file for the story of the run, as a page
 };
 
 // Prints what the run was and what it did. Returns an ExitCode (sim/hunt.h).

@@ -1,6 +1,7 @@
 #include "sim/trace.h"
 
 #include <cinttypes>
+#include <cstdio>
 
 namespace lockstep::sim {
 namespace {
@@ -45,11 +46,6 @@ std::uint64_t FingerprintOf(std::string_view bytes) {
   Fingerprint fingerprint;
   fingerprint.Add(bytes);
   return fingerprint.low();
-}
-
-void Trace::Line(SimTime now, std::string_view who, std::string_view what) {
-  std::fprintf(out_, "%s  %-4.*s %.*s\n", FormatTime(now).c_str(), static_cast<int>(who.size()),
-               who.data(), static_cast<int>(what.size()), what.data());
 }
 
 std::string FormatTime(SimTime time) {

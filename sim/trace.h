@@ -1,14 +1,17 @@
-// The record of a run: a fingerprint of everything that happened, and the same as text on request.
+// The record of a run: a fingerprint of everything that happened, and the same told event by event
+// to who wants to hear it.
 
 #ifndef LOCKSTEP_SIM_TRACE_H_
 #define LOCKSTEP_SIM_TRACE_H_
 
 #include <cstdint>
-#include <cstdio>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "sim/sim_time.h"
+#include "sim/story/event.h"
 
 namespace lockstep::sim {
 
@@ -34,24 +37,27 @@ class Fingerprint {
 // A 64-bit fingerprint of bytes, the same everywhere.
 std::uint64_t FingerprintOf(std::string_view bytes);
 
-// Collects what a run does. Every fact enters the fingerprint through Add(); lines are for people
-// and only made when somebody reads them.
+// Collects what a run does. Every fact enters the fingerprint through Add(); events are for people
+// and only made when somebody listens.
 class Trace {
  public:
-  // Lines go to `out`; null for none.
-  explicit Trace(std::FILE* out = nullptr) : out_(out) {}
+  // REQUIRES: the listeners outlive this.
+  explicit Trace(std::vector<story::Listener*> listeners = {}) : listeners_(std::move(listeners)) {}
 
   void Add(std::uint64_t word) { fingerprint_.Add(word); }
 
-  // Whether lines are read. Ask before making one: making text costs more than simulating.
-  bool on() const { return out_ != nullptr; }
-  // Prints one line: the time, who, and what.
-  void Line(SimTime now, std::string_view who, std::string_view what);
+  // Whether anybody listens. Ask before making an event: making text costs more than simulating.
+  bool on() const { return !listeners_.empty(); }
+  void Tell(const story::Event& event) {
+    for (story::Listener* listener : listeners_) {
+      listener->Hear(event);
+    }
+  }
 
   const Fingerprint& fingerprint() const { return fingerprint_; }
 
  private:
-  std::FILE* out_;
+  std::vector<story::Listener*> listeners_;
   Fingerprint fingerprint_;
 };
 

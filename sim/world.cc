@@ -27,31 +27,33 @@ bool InGroup(std::uint64_t group, std::size_t node_index) { return (group >> nod
 World::World(const Plan& plan, Trace& trace)
     : plan_(plan),
       trace_(trace),
+      story_(trace, scheduler_, static_cast<std::size_t>(plan.settings.nodes)),
       judge_(static_cast<std::size_t>(plan.settings.nodes), probes_),
       network_(NetworkSettingsOf(plan.settings), static_cast<std::size_t>(plan.settings.nodes),
                static_cast<std::size_t>(plan.settings.clients), Random(plan.seed).Child(kNetwork),
                scheduler_, probes_),
       downtime_(static_cast<std::size_t>(plan.settings.nodes)),
       clients_(plan, Random(plan.seed).Child(kClients), scheduler_, network_, judge_, trace_,
-               probes_, [this](NodeId id, Request request, Duration patience) {
+               probes_, story_, [this](NodeId id, Request request, Duration patience) {
                  SimNode& target = node(id);
                  const bool listens = target.running();
                  target.Submit(std::move(request), patience);
                  return listens;
                }) {
+  network_.TellTo(story_);
   SeedSqlite(Random(plan.seed).Child(kSqlite).Next());
   const Random nodes = Random(plan.seed).Child(kNodes);
   for (std::uint64_t id = 1; id <= static_cast<std::uint64_t>(plan.settings.nodes); ++id) {
-    nodes_.push_back(
-        std::make_unique<SimNode>(NodeId{id}, plan.settings, plan.clocks[id - 1], nodes.Child(id),
-                                  Surroundings{scheduler_, network_, judge_, trace_, probes_},
-                                  [this](NodeId node, Reply reply) {
-                                    if (reply.id.value >= kFirstStoryRequest) {
-                                      story_answers_.emplace(reply.id, std::move(reply));
-                                    } else {
-                                      clients_.Answer(node, std::move(reply));
-                                    }
-                                  }));
+    nodes_.push_back(std::make_unique<SimNode>(
+        NodeId{id}, plan.settings, plan.clocks[id - 1], nodes.Child(id),
+        Surroundings{scheduler_, network_, judge_, trace_, probes_, story_},
+        [this](NodeId node, Reply reply) {
+          if (reply.id.value >= kFirstStoryRequest) {
+            story_answers_.emplace(reply.id, std::move(reply));
+          } else {
+            clients_.Answer(node, std::move(reply));
+          }
+        }));
   }
 }
 
@@ -115,14 +117,9 @@ void World::Dispatch(const Event& event) {
   switch (event.kind) {
     case EventKind::kDeliver: {
       const std::optional<raft::Message> message = network_.Take(event);
-      if (!message.has_value()) {
-        return;
+      if (message.has_value()) {
+        node(message->to).Receive(*message);
       }
-      if (trace_.on()) {
-        trace_.Line(now(), NodeName(message->to),
-                    "<- " + NodeName(message->from) + " " + sim::Describe(*message));
-      }
-      node(message->to).Receive(*message);
       return;
     }
     case EventKind::kDeadline:
@@ -211,8 +208,7 @@ std::size_t World::BeginFault(const Fault& fault) {
     active.ended = true;  // nobody leads
     return number;
   }
-  Line(sim::Describe(fault) +
-       (shape.node && fault.node == kWhoeverLeads ? ", which is " + NodeName(active.node) : ""));
+  story_.FaultBegan(number, fault, active.node);
   trace_.Add(static_cast<std::uint64_t>(fault.kind) << 8 | active.node.value);
   const auto count = static_cast<std::uint64_t>(fault.amount);
   switch (fault.kind) {
@@ -373,12 +369,12 @@ void World::EndFault(std::size_t number) {
     case FaultKind::kCheckpoint:
       return;  // they end by themselves
   }
-  Line("ends: " + sim::Describe(fault));
+  story_.FaultEnded(number, fault, active.node);
 }
 
 void World::Heal() {
   healed_ = true;
-  Line("all faults end");
+  story_.Healed();
   for (std::size_t i = 0; i < active_.size(); ++i) {
     EndFault(i);
   }
@@ -471,12 +467,6 @@ std::string World::Describe() const {
             (raft.installing() ? ", installing" : "") + "\n";
   }
   return text + clients_.DescribeWaiting();
-}
-
-void World::Line(const std::string& text) {
-  if (trace_.on()) {
-    trace_.Line(now(), "FAULT", text);
-  }
 }
 
 }  // namespace lockstep::sim

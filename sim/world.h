@@ -21,6 +21,7 @@
 #include "sim/plan.h"
 #include "sim/probes.h"
 #include "sim/scheduler.h"
+#include "sim/story/teller.h"
 #include "sim/trace.h"
 
 namespace lockstep::sim {
@@ -79,6 +80,7 @@ class World {
   const Clients& clients() const { return clients_; }
   const Judge& judge() const { return judge_; }
   const ProbeCounts& probes() const { return probes_; }
+  story::Teller& story() { return story_; }
 
   // The running node that leads, of several that think so the one of the latest term; 0 if none.
   NodeId Leader() const;
@@ -98,12 +100,12 @@ class World {
   void CutFault(ActiveFault& active);
   void ScheduleNextOperation();
   void ScheduleNextFault();
-  void Line(const std::string& text);
 
   const Plan& plan_;
   Trace& trace_;
   ProbeCounts probes_;
   Scheduler scheduler_;
+  story::Teller story_;
   Judge judge_;
   Network network_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
