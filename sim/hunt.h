@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/types.h"
+#include "sim/run_report.h"
 
 namespace lockstep::sim {
 
@@ -17,8 +18,9 @@ struct HuntOptions {
   std::optional<std::uint64_t> seeds;
   std::optional<Duration> time;
   unsigned jobs = 1;
-  bool double_check = false;
-  bool keep_going = false;  // after a failure
+  bool double_check = false;  // each seed is run twice; what `run` is made to do
+  bool keep_going = false;    // after a failure
+  RunFunction run = RunPlan;
 };
 
 // How a program of this simulator ends.

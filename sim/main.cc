@@ -127,6 +127,9 @@ int main(int argc, char** argv) {
     if (!hunt.seeds.has_value() && !hunt.time.has_value()) {
       return usage_error("hunt needs --seeds N, --time T or both");
     }
+    if (hunt.double_check) {
+      hunt.run = lockstep::sim::RunPlanTwice;
+    }
     return lockstep::sim::Hunt(hunt, argv[0]);
   }
   std::optional<lockstep::sim::history::Model> model;

@@ -44,16 +44,18 @@ RunResult RunPlan(const Plan& plan, const RunOptions& options) {
   std::vector<Evidence> evidence;
   try {
     world.Start();
-    world.Run();
+    world.Run(options.events_max);
   } catch (const Violation& violation) {
     result.failure = Failure{violation.property(), violation.what()};
     evidence = violation.evidence();
+  } catch (const OutOfEvents&) {
+    result.cut_off = true;
   } catch (const AssertionFailure& failure) {
-    result.failure = Failure{"assertion", failure.what()};
+    result.failure = Failure{kAssertion, failure.what()};
   }
   if (result.failure.has_value()) {
     world.story().Violated(result.failure->property, result.failure->text, evidence);
-  } else {
+  } else if (!result.cut_off) {
     world.story().Clean();
   }
   result.fingerprint = trace.fingerprint();
@@ -77,14 +79,14 @@ RunResult RunPlan(const Plan& plan, const RunOptions& options) {
   return result;
 }
 
-RunResult RunPlanTwice(const Plan& plan) {
-  RunResult first = RunPlan(plan);
-  const RunResult second = RunPlan(plan);
+RunResult RunPlanTwice(const Plan& plan, const RunOptions& options) {
+  RunResult first = RunPlan(plan, options);
+  const RunResult second = RunPlan(plan, options);
   first.work = first.work + second.work;
   if (!first.failure.has_value() && first.fingerprint != second.fingerprint) {
-    first.failure = Failure{"determinism", "the same plan ran twice left the traces " +
-                                               first.fingerprint.ToString() + " and " +
-                                               second.fingerprint.ToString()};
+    first.failure = Failure{kDeterminism, "the same plan ran twice left the traces " +
+                                              first.fingerprint.ToString() + " and " +
+                                              second.fingerprint.ToString()};
   }
   return first;
 }

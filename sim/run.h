@@ -17,6 +17,12 @@
 
 namespace lockstep::sim {
 
+// The property that a failed assertion of core or storage breaks.
+inline constexpr char kAssertion[] = "assertion";
+
+// The one that two unequal runs of the same plan break.
+inline constexpr char kDeterminism[] = "determinism";
+
 struct Failure {
   std::string property;  // what is broken, the same word for every failure of its kind
   std::string text;
@@ -26,7 +32,8 @@ struct RunResult {
   std::optional<Failure> failure;
   Fingerprint fingerprint;
   Duration simulated;
-  Duration work;  // of the processor, for people: nothing depends on it
+  Duration work;         // of the processor, for people: nothing depends on it
+  bool cut_off = false;  // ended by RunOptions::events_max, before any verdict
   std::uint64_t events = 0;
   std::uint64_t messages = 0;
   std::uint64_t committed = 0;  // entries
@@ -36,17 +43,18 @@ struct RunResult {
 };
 
 struct RunOptions {
-  std::FILE* trace = nullptr;           // lines for people go here
-  std::FILE* trace_json = nullptr;      // lines for programs go here (docs/story.md)
-  std::FILE* page = nullptr;            // the story of the run as an HTML page goes here
-  history::History* history = nullptr;  // filled in, also if the run fails
+  std::FILE* trace = nullptr;               // lines for people go here
+  std::FILE* trace_json = nullptr;          // lines for programs go here (docs/story.md)
+  std::FILE* page = nullptr;                // the story of the run as an HTML page goes here
+  history::History* history = nullptr;      // filled in, also if the run fails
+  std::optional<std::uint64_t> events_max;  // the run is cut off after so many
 };
 
 // Runs a valid plan from its beginning in this process, whatever ran before.
 RunResult RunPlan(const Plan& plan, const RunOptions& options = {});
 
 // Runs it twice; a difference between the two is a failure too.
-RunResult RunPlanTwice(const Plan& plan);
+RunResult RunPlanTwice(const Plan& plan, const RunOptions& options = {});
 
 }  // namespace lockstep::sim
 

@@ -65,7 +65,8 @@ void World::Start() {
   ScheduleNextFault();
 }
 
-void World::Run() {
+void World::Run(std::optional<std::uint64_t> events_max) {
+  events_max_ = events_max;
   const SimTime faults_end = SimTime{} + Microseconds(plan_.settings.fault_phase_us);
   RunUntil(faults_end);
   Heal();
@@ -99,6 +100,9 @@ void World::Run() {
 }
 
 void World::Step() {
+  if (events_max_.has_value() && events() >= *events_max_) {
+    throw OutOfEvents{};
+  }
   const Event event = scheduler_.Pop();
   trace_.Add(static_cast<std::uint64_t>(event.time.ns));
   trace_.Add(static_cast<std::uint64_t>(event.kind) << 32 | event.target);

@@ -26,6 +26,9 @@
 
 namespace lockstep::sim {
 
+// What a run throws that is cut off: it says nothing about the plan.
+struct OutOfEvents {};
+
 // One at a time in a process: see SeedSqlite().
 class World {
  public:
@@ -36,8 +39,8 @@ class World {
   void Start();
 
   // Runs the plan to its end and checks everything. Throws Violation or AssertionFailure as soon as
-  // something is wrong.
-  void Run();
+  // something is wrong, and OutOfEvents after `events_max` events.
+  void Run(std::optional<std::uint64_t> events_max = std::nullopt);
 
   // ---- In parts, for tests that tell a story
 
@@ -120,6 +123,7 @@ class World {
   std::size_t operations_begun_ = 0;
   std::size_t next_fault_ = 0;
   bool healed_ = false;
+  std::optional<std::uint64_t> events_max_;
 };
 
 }  // namespace lockstep::sim

@@ -58,8 +58,9 @@ INCLUDE_EXCEPTIONS = {
     # Around the simulation, not in it: how long it took, how long to go on, with how many processes.
     ('sim/run.cc', 'chrono'): 'measures real time for people',
     ('sim/run.cc', 'ctime'): 'measures real time for people',
-    ('sim/hunt.cc', 'chrono'): 'hunts for a given real time',
-    ('sim/hunt.cc', 'unistd.h'): 'forks a process for each job',
+    ('sim/stopwatch.h', 'chrono'): 'searches for a given real time',
+    ('sim/worker_pool.cc', 'unistd.h'): 'forks a process for each job',
+    ('sim/hunt.cc', 'unistd.h'): 'asks whether people see the progress',
     ('sim/main.cc', 'thread'): 'asks how many processors there are; starts none',
 }
 
