@@ -12,6 +12,7 @@
 #include "sim/check_command.h"
 #include "sim/hunt.h"
 #include "sim/run_command.h"
+#include "sim/shrink_command.h"
 
 namespace {
 
@@ -78,6 +79,25 @@ int main(int argc, char** argv) {
                      "Runs each seed twice and compares the traces");
   hunt_app->add_flag("--keep-going", hunt.keep_going, "Goes on after a failure");
 
+  lockstep::sim::ShrinkCommand shrink;
+  std::string shrink_time;
+  shrink.jobs = ProcessorCount();
+  CLI::App* shrink_app =
+      app.add_subcommand("shrink", "The smallest plan that fails as a failing one does");
+  auto* shrink_seed = shrink_app->add_option("--seed", shrink.seed, "The seed that fails");
+  auto* shrink_plan =
+      shrink_app->add_option("--plan", shrink.plan_file, "A file with the plan that fails");
+  shrink_seed->excludes(shrink_plan);
+  shrink_app->add_option("--out", shrink.out_file,
+                         "Writes the plan to this file; default: prints it");
+  shrink_app->add_option("--time", shrink_time, "For how long at most; default: 2m");
+  shrink_app
+      ->add_option("--jobs", shrink.jobs, "Processes at a time; default: one for each processor")
+      ->check(CLI::Range(1, 256));
+  shrink_app->add_flag("--double-check", shrink.double_check,
+                       "Looks for a difference between two runs of the same plan");
+  shrink_app->add_flag("--json", shrink.json, "Prints sizes, time and plan as JSON");
+
   std::vector<std::string> check_files;
   std::string check_model;
   CLI::App* check_app = app.add_subcommand("check", "Are these recorded histories linearizable?");
@@ -131,6 +151,19 @@ int main(int argc, char** argv) {
       hunt.run = lockstep::sim::RunPlanTwice;
     }
     return lockstep::sim::Hunt(hunt, argv[0]);
+  }
+  if (shrink_app->parsed()) {
+    if (!shrink.seed.has_value() && !shrink.plan_file.has_value()) {
+      return usage_error("shrink needs --seed N or --plan FILE");
+    }
+    if (!shrink_time.empty()) {
+      const std::optional<lockstep::Duration> time = ParseTime(shrink_time);
+      if (!time.has_value()) {
+        return usage_error("--time is like 90s, 10m or 2h, not '" + shrink_time + "'");
+      }
+      shrink.time = *time;
+    }
+    return lockstep::sim::ShrinkAndTell(shrink, argv[0]);
   }
   std::optional<lockstep::sim::history::Model> model;
   if (!check_model.empty()) {

@@ -21,21 +21,6 @@ namespace {
 
 double InSeconds(Duration duration) { return static_cast<double>(duration.ns) / 1e9; }
 
-std::optional<Plan> LoadPlan(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    std::fprintf(stderr, "lockstep-sim: cannot read the plan %s\n", path.c_str());
-    return std::nullopt;
-  }
-  std::string error;
-  std::optional<Plan> plan = ReadPlan(text.str(), &error);
-  if (!plan.has_value()) {
-    std::fprintf(stderr, "lockstep-sim: %s is no plan: %s\n", path.c_str(), error.c_str());
-  }
-  return plan;
-}
-
 void PrintPlanInBrief(const Plan& plan) {
   const Settings& settings = plan.settings;
   std::printf("cluster     %" PRId64 " nodes, election timeout %" PRId64
@@ -120,6 +105,21 @@ class OutputFile {
 
 }  // namespace
 
+std::optional<Plan> LoadPlan(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    std::fprintf(stderr, "lockstep-sim: cannot read the plan %s\n", path.c_str());
+    return std::nullopt;
+  }
+  std::string error;
+  std::optional<Plan> plan = ReadPlan(text.str(), &error);
+  if (!plan.has_value()) {
+    std::fprintf(stderr, "lockstep-sim: %s is no plan: %s\n", path.c_str(), error.c_str());
+  }
+  return plan;
+}
+
 int Run(const RunCommand& command, const std::string& program) {
   std::optional<Plan> plan;
   if (command.plan_file.has_value()) {
@@ -157,7 +157,7 @@ int Run(const RunCommand& command, const std::string& program) {
     const RunResult again = RunPlan(*plan);
     if (again.fingerprint != result.fingerprint) {
       result.failure =
-          Failure{"determinism", "the second run left the trace " + again.fingerprint.ToString()};
+          Failure{kDeterminism, "the second run left the trace " + again.fingerprint.ToString()};
     }
   }
   PrintResult(result);

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "sim/plan.h"
+
 namespace lockstep::sim {
 
 struct RunCommand {
@@ -19,6 +21,9 @@ struct RunCommand {
   std::optional<std::string> trace_json;    // file for the trace as JSON lines; "-" is stdout
   std::optional<std::string> html;          // file for the story of the run, as a page
 };
+
+// The plan in a file; what is wrong with it goes to the standard error.
+std::optional<Plan> LoadPlan(const std::string& path);
 
 // Prints what the run was and what it did. Returns an ExitCode (sim/hunt.h).
 int Run(const RunCommand& command, const std::string& program);
