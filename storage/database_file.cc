@@ -40,12 +40,12 @@ std::uint64_t BigEndian32(const std::string& bytes, std::size_t offset) {
 absl::Status CheckJournal(const std::string& path, const RawFile& journal,
                           std::uint64_t database_bytes) {
   constexpr std::size_t kPagesBeforeOffset = 16;  // sqlite.org/fileformat2.html#rollback_journal
-  const absl::StatusOr<std::string> head = journal.Read(0, kPagesBeforeOffset + 4);
-  LOCKSTEP_RETURN_IF_ERROR(head.status());
-  if (head->empty() || head->front() == '\0') {
+  std::string head;
+  LOCKSTEP_RETURN_IF_ERROR(journal.Read(0, kPagesBeforeOffset + 4, &head));
+  if (head.empty() || head.front() == '\0') {
     return absl::OkStatus();  // SQLite takes it for no journal
   }
-  if (head->size() < kPagesBeforeOffset + 4 || BigEndian32(*head, kPagesBeforeOffset) != 0 ||
+  if (head.size() < kPagesBeforeOffset + 4 || BigEndian32(head, kPagesBeforeOffset) != 0 ||
       database_bytes > kPageBytes) {
     return absl::FailedPreconditionError(
         absl::StrFormat("%s-journal: a rollback journal, which this program does not leave: "

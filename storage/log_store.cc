@@ -72,7 +72,7 @@ bool IsKind(std::uint64_t kind) {
 
 // Statements of Save().
 struct Statements {
-  static absl::StatusOr<Statements> Prepare(const Connection& connection);
+  explicit Statements(const Connection& connection);
 
   TransactionStatements transaction;
   Statement set_hard_state;
@@ -84,29 +84,20 @@ struct Statements {
   Statement find_entry;
 };
 
-absl::StatusOr<Statements> Statements::Prepare(const Connection& connection) {
-  Statements s;
-  LOCKSTEP_ASSIGN_OR_RETURN(s.transaction, TransactionStatements::Prepare(connection));
-  LOCKSTEP_ASSIGN_OR_RETURN(
-      s.set_hard_state,
-      connection.Prepare("UPDATE hard_state SET current_term = ?, voted_for = ?, checksum = ?"));
-  LOCKSTEP_ASSIGN_OR_RETURN(
-      s.set_base, connection.Prepare("UPDATE base SET log_index = ?, term = ?, checksum = ?"));
-  LOCKSTEP_ASSIGN_OR_RETURN(
-      s.insert_entry,
-      connection.Prepare("INSERT INTO entry(log_index, term, time, kind, payload, checksum) "
-                         "VALUES(?, ?, ?, ?, ?, ?)"));
-  LOCKSTEP_ASSIGN_OR_RETURN(s.delete_from,
-                            connection.Prepare("DELETE FROM entry WHERE log_index >= ?"));
-  LOCKSTEP_ASSIGN_OR_RETURN(
-      s.delete_between,
-      connection.Prepare("DELETE FROM entry WHERE log_index >= ? AND log_index < ?"));
-  // Without a WHERE SQLite drops whole pages unread.
-  LOCKSTEP_ASSIGN_OR_RETURN(s.delete_all, connection.Prepare("DELETE FROM entry"));
-  LOCKSTEP_ASSIGN_OR_RETURN(s.find_entry,
-                            connection.Prepare("SELECT term, time FROM entry WHERE log_index = ?"));
-  return s;
-}
+Statements::Statements(const Connection& connection)
+    : transaction(connection),
+      set_hard_state(connection.Declare(
+          "UPDATE hard_state SET current_term = ?, voted_for = ?, checksum = ?")),
+      set_base(connection.Declare("UPDATE base SET log_index = ?, term = ?, checksum = ?")),
+      insert_entry(
+          connection.Declare("INSERT INTO entry(log_index, term, time, kind, payload, checksum) "
+                             "VALUES(?, ?, ?, ?, ?, ?)")),
+      delete_from(connection.Declare("DELETE FROM entry WHERE log_index >= ?")),
+      delete_between(
+          connection.Declare("DELETE FROM entry WHERE log_index >= ? AND log_index < ?")),
+      // Without a WHERE SQLite drops whole pages unread.
+      delete_all(connection.Declare("DELETE FROM entry")),
+      find_entry(connection.Declare("SELECT term, time FROM entry WHERE log_index = ?")) {}
 
 }  // namespace
 
@@ -193,7 +184,7 @@ absl::Status LogStore::Impl::Damage(std::string_view what) const {
 absl::Status LogStore::Impl::TryCreate() {
   CORE_ASSERT(is_new_);
   written_ = true;
-  LOCKSTEP_ASSIGN_OR_RETURN(auto statements, TransactionStatements::Prepare(*connection_));
+  TransactionStatements statements(*connection_);
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements));
   LOCKSTEP_RETURN_IF_ERROR(CreateTables(*connection_, LogFormat(), identity_, true));
   LOCKSTEP_RETURN_IF_ERROR(connection_->Execute(
@@ -323,8 +314,7 @@ absl::Status LogStore::Impl::TryStartWriting() {
   LOCKSTEP_RETURN_IF_ERROR(connection_->EmptyWal());
   LOCKSTEP_RETURN_IF_ERROR(connection_->SetKeepWalOnClose(false));
   connection_->CountWalPages();
-  LOCKSTEP_ASSIGN_OR_RETURN(Statements statements, Statements::Prepare(*connection_));
-  statements_ = std::make_unique<Statements>(std::move(statements));
+  statements_ = std::make_unique<Statements>(*connection_);
   return absl::OkStatus();
 }
 

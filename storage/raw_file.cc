@@ -87,18 +87,15 @@ sqlite3_file* RawFile::file() const {
   return reinterpret_cast<sqlite3_file*>(const_cast<std::uint64_t*>(memory_.data()));
 }
 
-absl::StatusOr<std::string> RawFile::Read(std::uint64_t offset, std::size_t count) const {
-  if (offset >= size_bytes_) {
-    return std::string();
+absl::Status RawFile::Read(std::uint64_t offset, std::size_t count, std::string* bytes) const {
+  const std::uint64_t there = offset < size_bytes_ ? size_bytes_ - offset : 0;
+  bytes->resize(static_cast<std::size_t>(std::min<std::uint64_t>(count, there)));
+  if (bytes->empty()) {
+    return absl::OkStatus();
   }
-  std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(count, size_bytes_ - offset)),
-                    '\0');
-  const int code = file()->pMethods->xRead(file(), bytes.data(), static_cast<int>(bytes.size()),
+  const int code = file()->pMethods->xRead(file(), bytes->data(), static_cast<int>(bytes->size()),
                                            static_cast<sqlite3_int64>(offset));
-  if (code != SQLITE_OK) {
-    return Error(path_, "reading", code);
-  }
-  return bytes;
+  return code == SQLITE_OK ? absl::OkStatus() : Error(path_, "reading", code);
 }
 
 }  // namespace lockstep::storage

@@ -29,8 +29,8 @@ class RawFile {
 
   std::uint64_t size_bytes() const { return size_bytes_; }  // when it was opened
 
-  // The `count` bytes at `offset`; fewer at the end of the file.
-  absl::StatusOr<std::string> Read(std::uint64_t offset, std::size_t count) const;
+  // The `count` bytes at `offset`, into `bytes`; fewer at the end of the file.
+  absl::Status Read(std::uint64_t offset, std::size_t count, std::string* bytes) const;
 
  private:
   RawFile(std::string path, std::vector<std::uint64_t> file);

@@ -61,29 +61,51 @@ absl::Status MakeError(sqlite3* database, int code, const std::string& path,
 
 }  // namespace
 
-Statement::Statement(const Connection* connection, sqlite3_stmt* statement)
-    : connection_(connection), statement_(statement) {}
+Statement::Statement(const Connection* connection, std::string_view sql, sqlite3_stmt* statement)
+    : connection_(connection), sql_(sql), statement_(statement) {}
 
 Statement::Statement(Statement&& other) noexcept
     : connection_(std::exchange(other.connection_, nullptr)),
-      statement_(std::exchange(other.statement_, nullptr)) {}
+      sql_(std::exchange(other.sql_, {})),
+      statement_(std::exchange(other.statement_, nullptr)),
+      failure_(std::exchange(other.failure_, {})) {}
 
 Statement& Statement::operator=(Statement&& other) noexcept {
   std::swap(connection_, other.connection_);
+  std::swap(sql_, other.sql_);
   std::swap(statement_, other.statement_);
+  std::swap(failure_, other.failure_);
   return *this;
 }
 
 Statement::~Statement() { sqlite3_finalize(statement_); }
 
+bool Statement::Ready() {
+  if (statement_ == nullptr && failure_.ok()) {
+    absl::StatusOr<Statement> prepared = connection_->Prepare(sql_);
+    if (prepared.ok()) {
+      statement_ = std::exchange(prepared->statement_, nullptr);
+    } else {
+      failure_ = prepared.status();
+    }
+  }
+  return statement_ != nullptr;
+}
+
 // Binding fails only for a parameter that the statement does not have, or a blob beyond SQLite's
 // limit of 1 GB, which limits on requests keep far away.
 void Statement::Bind(int parameter, std::uint64_t value) {
+  if (!Ready()) {
+    return;
+  }
   const int code = sqlite3_bind_int64(statement_, parameter, static_cast<sqlite3_int64>(value));
   CORE_ASSERT(code == SQLITE_OK);
 }
 
 void Statement::BindBlob(int parameter, std::string_view bytes) {
+  if (!Ready()) {
+    return;
+  }
   // A null pointer would bind NULL rather than a blob of no bytes.
   const char* data = bytes.empty() ? "" : bytes.data();
   const int code = sqlite3_bind_blob64(statement_, parameter, data, bytes.size(), nullptr);
@@ -91,6 +113,9 @@ void Statement::BindBlob(int parameter, std::string_view bytes) {
 }
 
 absl::StatusOr<bool> Statement::Step() {
+  if (!Ready()) {
+    return failure_;
+  }
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) {
     return true;
@@ -102,6 +127,9 @@ absl::StatusOr<bool> Statement::Step() {
 }
 
 absl::Status Statement::Run() {
+  if (!Ready()) {
+    return failure_;
+  }
   const int code = sqlite3_step(statement_);
   if (code != SQLITE_DONE) [[unlikely]] {
     // A row is our bug: somebody runs a query as a command.
@@ -167,8 +195,10 @@ absl::StatusOr<Statement> Connection::Prepare(std::string_view sql) const {
   if (code != SQLITE_OK) {
     return Error(code, sql);
   }
-  return Statement(this, statement);
+  return Statement(this, {}, statement);
 }
+
+Statement Connection::Declare(std::string_view sql) const { return Statement(this, sql, nullptr); }
 
 absl::Status Connection::Execute(std::string_view sql) const {
   LOCKSTEP_ASSIGN_OR_RETURN(Statement statement, Prepare(sql));
@@ -211,8 +241,15 @@ absl::StatusOr<std::uint64_t> Connection::QueryInteger(std::string_view sql) con
 
 absl::Status Connection::SetPragma(const std::string& name, const std::string& value,
                                    const std::string& expected) const {
-  LOCKSTEP_RETURN_IF_ERROR(Execute("PRAGMA " + name + "=" + value));
-  LOCKSTEP_ASSIGN_OR_RETURN(const std::string answer, QueryText("PRAGMA " + name));
+  LOCKSTEP_ASSIGN_OR_RETURN(Statement set, Prepare("PRAGMA " + name + "=" + value));
+  LOCKSTEP_ASSIGN_OR_RETURN(const bool answers, set.Step());
+  std::string answer;
+  if (answers) {
+    answer = set.Text(0);  // some say what they have left it at
+    set.Reset();
+  } else {
+    LOCKSTEP_ASSIGN_OR_RETURN(answer, QueryText("PRAGMA " + name));
+  }
   if (answer != expected) {
     return absl::InternalError(absl::StrFormat("%s: PRAGMA %s=%s left it at '%s', not '%s'", path_,
                                                name, value, answer, expected));
@@ -283,13 +320,10 @@ absl::Status Connection::Error(int code, std::string_view doing) const {
   return MakeError(database_, code, path_, doing);
 }
 
-absl::StatusOr<TransactionStatements> TransactionStatements::Prepare(const Connection& connection) {
-  TransactionStatements statements;
-  statements.connection = &connection;
-  LOCKSTEP_ASSIGN_OR_RETURN(statements.begin, connection.Prepare("BEGIN IMMEDIATE"));
-  LOCKSTEP_ASSIGN_OR_RETURN(statements.commit, connection.Prepare("COMMIT"));
-  return statements;
-}
+TransactionStatements::TransactionStatements(const Connection& database)
+    : connection(&database),
+      begin(database.Declare("BEGIN IMMEDIATE")),
+      commit(database.Declare("COMMIT")) {}
 
 absl::StatusOr<Transaction> Transaction::Begin(TransactionStatements* statements) {
   LOCKSTEP_RETURN_IF_ERROR(statements->begin.Run());

@@ -30,7 +30,7 @@ namespace lockstep::storage {
 
 class Connection;
 
-// A prepared statement, to be executed many times. Must not outlive its Connection.
+// A statement, to be executed many times. Must not outlive its Connection.
 class Statement {
  public:
   Statement() = default;  // to be assigned to before use
@@ -40,6 +40,7 @@ class Statement {
 
   // Parameters count from 1 and keep their values until they are bound anew. SQLite's integers are
   // signed: values above 2^63 - 1 come back whole, but compare as negative numbers inside SQL.
+  // If a declared statement cannot be prepared, every execution of it reports that.
   void Bind(int parameter, std::uint64_t value);
   // `bytes` must stay where they are until the next Reset() or Run().
   void BindBlob(int parameter, std::string_view bytes);
@@ -58,11 +59,16 @@ class Statement {
 
  private:
   friend class Connection;
-  Statement(const Connection* connection, sqlite3_stmt* statement);
+  Statement(const Connection* connection, std::string_view sql, sqlite3_stmt* statement);
+  // Prepares it if that has not been done. False if it cannot be, now or when it was tried before:
+  // what was bound then is not bound.
+  bool Ready();
   absl::Status Error(int code) const;
 
   const Connection* connection_ = nullptr;
-  sqlite3_stmt* statement_ = nullptr;
+  std::string_view sql_;               // of a declared statement
+  sqlite3_stmt* statement_ = nullptr;  // null before it is prepared
+  absl::Status failure_;               // of preparing it
 };
 
 // One connection to one database file. Its address stays, so that statements can point to it.
@@ -81,12 +87,15 @@ class Connection {
   const std::string& path() const { return path_; }
 
   absl::StatusOr<Statement> Prepare(std::string_view sql) const;
+  // A statement that is prepared when it is first used: preparing costs more than most executions,
+  // and a process that ends soon needs few of those that it may need. `sql` is a literal.
+  Statement Declare(std::string_view sql) const;
   // Executes one statement, whatever rows it returns.
   absl::Status Execute(std::string_view sql) const;
   // The first column of the only row that `sql` returns.
   absl::StatusOr<std::string> QueryText(std::string_view sql) const;
   absl::StatusOr<std::uint64_t> QueryInteger(std::string_view sql) const;
-  // PRAGMA name=value, which SQLite may ignore without an error: asks for the setting afterwards.
+  // PRAGMA name=value, which SQLite may ignore without an error: looks at the setting afterwards.
   absl::Status SetPragma(const std::string& name, const std::string& value,
                          const std::string& expected) const;
 
@@ -124,7 +133,7 @@ class Connection {
 
 // BEGIN IMMEDIATE and COMMIT, prepared once: parsing them would cost more than a small commit.
 struct TransactionStatements {
-  static absl::StatusOr<TransactionStatements> Prepare(const Connection& connection);
+  explicit TransactionStatements(const Connection& database);
 
   const Connection* connection = nullptr;
   Statement begin;

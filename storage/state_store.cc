@@ -180,7 +180,7 @@ absl::StatusOr<kv::Image> ReadAll(const Connection& connection) {
 
 // Statements of Apply() and Install().
 struct Statements {
-  static absl::StatusOr<Statements> Prepare(const Connection& connection);
+  explicit Statements(const Connection& connection);
 
   TransactionStatements transaction;
   Statement set_summary;
@@ -193,31 +193,22 @@ struct Statements {
   Statement delete_all_sessions;
 };
 
-absl::StatusOr<Statements> Statements::Prepare(const Connection& connection) {
-  Statements s;
-  LOCKSTEP_ASSIGN_OR_RETURN(s.transaction, TransactionStatements::Prepare(connection));
-  LOCKSTEP_ASSIGN_OR_RETURN(
-      s.set_summary,
-      connection.Prepare("UPDATE summary SET applied_index = ?, applied_term = ?, time = ?, "
-                         "revision = ?, digest = ?, key_count = ?, session_count = ?, "
-                         "checksum = ?"));
-  LOCKSTEP_ASSIGN_OR_RETURN(
-      s.insert_key,
-      connection.Prepare("INSERT INTO key_value(id, key, value, create_revision, version, checksum)"
-                         " VALUES(?, ?, ?, ?, ?, ?)"));
-  LOCKSTEP_ASSIGN_OR_RETURN(s.delete_key, connection.Prepare("DELETE FROM key_value WHERE id = ?"));
-  LOCKSTEP_ASSIGN_OR_RETURN(s.delete_all_keys, connection.Prepare("DELETE FROM key_value"));
-  LOCKSTEP_ASSIGN_OR_RETURN(
-      s.insert_session,
-      connection.Prepare("INSERT INTO session(content, checksum, id) VALUES(?, ?, ?)"));
-  LOCKSTEP_ASSIGN_OR_RETURN(
-      s.update_session,
-      connection.Prepare("UPDATE session SET content = ?, checksum = ? WHERE id = ?"));
-  LOCKSTEP_ASSIGN_OR_RETURN(s.delete_session,
-                            connection.Prepare("DELETE FROM session WHERE id = ?"));
-  LOCKSTEP_ASSIGN_OR_RETURN(s.delete_all_sessions, connection.Prepare("DELETE FROM session"));
-  return s;
-}
+Statements::Statements(const Connection& connection)
+    : transaction(connection),
+      set_summary(connection.Declare(
+          "UPDATE summary SET applied_index = ?, applied_term = ?, time = ?, revision = ?, "
+          "digest = ?, key_count = ?, session_count = ?, checksum = ?")),
+      insert_key(connection.Declare(
+          "INSERT INTO key_value(id, key, value, create_revision, version, checksum) "
+          "VALUES(?, ?, ?, ?, ?, ?)")),
+      delete_key(connection.Declare("DELETE FROM key_value WHERE id = ?")),
+      delete_all_keys(connection.Declare("DELETE FROM key_value")),
+      insert_session(
+          connection.Declare("INSERT INTO session(content, checksum, id) VALUES(?, ?, ?)")),
+      update_session(
+          connection.Declare("UPDATE session SET content = ?, checksum = ? WHERE id = ?")),
+      delete_session(connection.Declare("DELETE FROM session WHERE id = ?")),
+      delete_all_sessions(connection.Declare("DELETE FROM session")) {}
 
 }  // namespace
 
@@ -295,7 +286,7 @@ class StateStore::Impl {
 
   absl::Status failure_;
 
-  // The reading thread's own.
+  // The reading thread's own: opened by the first ReadImage().
   std::unique_ptr<Connection> reader_;
   absl::Status reader_failure_;
 };
@@ -317,7 +308,7 @@ absl::Status StateStore::Impl::SetMade() {
 }
 
 absl::Status StateStore::Impl::TrySetMade() {
-  LOCKSTEP_ASSIGN_OR_RETURN(auto statements, TransactionStatements::Prepare(*writer_));
+  TransactionStatements statements(*writer_);
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements));
   LOCKSTEP_RETURN_IF_ERROR(storage::SetMade(*writer_, identity_));
   LOCKSTEP_RETURN_IF_ERROR(transaction.Commit());
@@ -333,7 +324,7 @@ absl::Status StateStore::Impl::Create() {
 }
 
 absl::Status StateStore::Impl::TryCreate() {
-  LOCKSTEP_ASSIGN_OR_RETURN(auto statements, TransactionStatements::Prepare(*writer_));
+  TransactionStatements statements(*writer_);
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements));
   LOCKSTEP_RETURN_IF_ERROR(CreateTables(*writer_, StateFormat(), identity_, false));
   const kv::Summary summary;
@@ -379,18 +370,18 @@ absl::Status StateStore::Impl::TryStartWriting() {
   LOCKSTEP_RETURN_IF_ERROR(CheckWalMode(*writer_));
   LOCKSTEP_RETURN_IF_ERROR(writer_->SetPragma("cell_size_check", "ON", "1"));
   writer_->CountWalPages();
-  LOCKSTEP_RETURN_IF_ERROR(OpenReader());
-  LOCKSTEP_ASSIGN_OR_RETURN(Statements statements, Statements::Prepare(*writer_));
-  statements_ = std::make_unique<Statements>(std::move(statements));
+  statements_ = std::make_unique<Statements>(*writer_);
   return absl::OkStatus();
 }
 
 absl::Status StateStore::Impl::OpenReader() {
-  LOCKSTEP_ASSIGN_OR_RETURN(reader_,
+  LOCKSTEP_ASSIGN_OR_RETURN(auto reader,
                             Connection::Open(writer_->path(), vfs_, Connection::Mode::kExisting));
-  LOCKSTEP_RETURN_IF_ERROR(reader_->SetKeepWalOnClose(true));
-  LOCKSTEP_RETURN_IF_ERROR(reader_->SetPragma("query_only", "ON", "1"));
-  return reader_->SetPragma("cell_size_check", "ON", "1");
+  LOCKSTEP_RETURN_IF_ERROR(reader->SetKeepWalOnClose(true));
+  LOCKSTEP_RETURN_IF_ERROR(reader->SetPragma("query_only", "ON", "1"));
+  LOCKSTEP_RETURN_IF_ERROR(reader->SetPragma("cell_size_check", "ON", "1"));
+  reader_ = std::move(reader);
+  return absl::OkStatus();
 }
 
 absl::Status StateStore::Impl::Apply(const kv::Delta& delta) {
@@ -541,7 +532,10 @@ absl::StatusOr<kv::Image> StateStore::Impl::ReadImage() {
 }
 
 absl::StatusOr<kv::Image> StateStore::Impl::TryReadImage() {
-  CORE_ASSERT(reader_ != nullptr);
+  CORE_ASSERT(statements_ != nullptr);
+  if (reader_ == nullptr) {
+    LOCKSTEP_RETURN_IF_ERROR(OpenReader());
+  }
   // The first row that is read fixes what this transaction sees.
   LOCKSTEP_RETURN_IF_ERROR(reader_->Execute("BEGIN"));
   absl::StatusOr<kv::Image> image = ReadAll(*reader_);

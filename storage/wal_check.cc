@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "absl/strings/str_format.h"
@@ -18,17 +19,18 @@ constexpr std::uint32_t kMagic = 0x377f0682;  // the lowest bit: checksums over 
 // What a disk writes whole or not at all; a larger unit is a multiple of it.
 constexpr std::uint64_t kSectorBytes = 512;
 
-std::uint32_t Word(std::string_view bytes, std::size_t offset, bool big_endian) {
-  std::uint32_t word = 0;
-  for (std::size_t i = 0; i < 4; ++i) {
-    const auto byte = static_cast<unsigned char>(bytes[offset + (big_endian ? i : 3 - i)]);
-    word = word << 8 | byte;
+// The four bytes at `at` as a number. Compilers make one load of it.
+template <bool big_endian>
+std::uint32_t Word(const char* at) {
+  const auto byte = [at](int i) { return std::uint32_t{static_cast<unsigned char>(at[i])}; };
+  if constexpr (big_endian) {
+    return byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3);
   }
-  return word;
+  return byte(3) << 24 | byte(2) << 16 | byte(1) << 8 | byte(0);
 }
 
 std::uint32_t BigEndian(std::string_view bytes, std::size_t offset) {
-  return Word(bytes, offset, true);
+  return Word<true>(bytes.data() + offset);
 }
 
 // A running checksum of the WAL: two words, each frame's going on from the one before it.
@@ -37,9 +39,13 @@ struct Sums {
   std::uint32_t second = 0;
 
   void Add(std::string_view bytes, bool big_endian) {
-    for (std::size_t i = 0; i + 8 <= bytes.size(); i += 8) {
-      first += Word(bytes, i, big_endian) + second;
-      second += Word(bytes, i + 4, big_endian) + first;
+    big_endian ? AddWords<true>(bytes) : AddWords<false>(bytes);
+  }
+  template <bool big_endian>
+  void AddWords(std::string_view bytes) {
+    for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
+      first += Word<big_endian>(bytes.data()) + second;
+      second += Word<big_endian>(bytes.data() + 4) + first;
     }
   }
   friend bool operator==(const Sums&, const Sums&) = default;
@@ -79,9 +85,9 @@ absl::Status CheckWal(const std::string& path, const RawFile& wal) {
   if (wal.size_bytes() <= kHeaderBytes) {
     return absl::OkStatus();
   }
-  const absl::StatusOr<std::string> head = wal.Read(0, kHeaderBytes);
-  LOCKSTEP_RETURN_IF_ERROR(head.status());
-  const Header header = ParseHeader(*head);
+  std::string bytes;
+  LOCKSTEP_RETURN_IF_ERROR(wal.Read(0, kHeaderBytes, &bytes));
+  const Header header = ParseHeader(bytes);
   if (!header.valid) {
     // SQLite syncs the header before it writes the first frame.
     return absl::DataLossError(absl::StrFormat("%s: the header is damaged", path));
@@ -97,9 +103,8 @@ absl::Status CheckWal(const std::string& path, const RawFile& wal) {
   bool ended_since = false;  // whether a transaction ended at or after it
   for (std::uint64_t number = 1; number <= frames; ++number) {
     const std::uint64_t offset = kHeaderBytes + (number - 1) * frame_bytes;
-    const absl::StatusOr<std::string> read = wal.Read(offset, frame_bytes);
-    LOCKSTEP_RETURN_IF_ERROR(read.status());
-    const std::string_view frame = *read;
+    LOCKSTEP_RETURN_IF_ERROR(wal.Read(offset, frame_bytes, &bytes));
+    const std::string_view frame = bytes;
     const bool of_this_generation = frame.substr(8, 8) == header.salts;
     if (broken == 0) {
       sums.Add(frame.substr(0, 8), header.big_endian);
