@@ -28,13 +28,19 @@ void FileImage::Truncate(std::uint64_t size) {
   if (size == bytes_.size()) {
     return;
   }
-  Remember({.offset = size,
-            .size = 0,
-            .size_before = bytes_.size(),
-            .replaced_begin = replaced_.size(),
-            .replaced_length = size < bytes_.size() ? bytes_.size() - size : 0,
-            .is_truncate = true,
-            .fate = Fate::kUnsynced});
+  const Change change = {.offset = size,
+                         .size = 0,
+                         .size_before = bytes_.size(),
+                         .replaced_begin = replaced_.size(),
+                         .replaced_length = size < bytes_.size() ? bytes_.size() - size : 0,
+                         .is_truncate = true,
+                         .fate = Fate::kUnsynced};
+  if (size == 0 && replaced_.empty()) {
+    replaced_.swap(bytes_);  // a whole write-ahead log: not copied
+    changes_.push_back(change);
+    return;
+  }
+  Remember(change);
   bytes_.resize(size);
 }
 

@@ -156,6 +156,13 @@ Vfs::Vfs(Disk& disk, std::string name, Random random)
 
 Vfs::~Vfs() { sqlite3_vfs_unregister(&registration_); }
 
+void UseSqliteInOneThread() {
+  for (const int code :
+       {sqlite3_config(SQLITE_CONFIG_SINGLETHREAD), sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0)}) {
+    CORE_ASSERT(code == SQLITE_OK);
+  }
+}
+
 void SeedSqlite(std::uint64_t seed) {
   // Zero would mean "not pinned".
   const int pinned = static_cast<int>(1 + Random(seed).Below(INT32_MAX));
