@@ -15,6 +15,7 @@ Disk::~Disk() { CORE_ASSERT(open_handles_ == 0); }
 
 IoResult Disk::Open(std::string_view name, OpenMode mode, std::unique_ptr<FileHandle>& handle) {
   if (!alive()) {
+    last_error_ = IoResult::kIoError;
     return IoResult::kIoError;
   }
   std::shared_ptr<File> file = name.empty() ? nullptr : Find(name);
@@ -28,6 +29,9 @@ IoResult Disk::Open(std::string_view name, OpenMode mode, std::unique_ptr<FileHa
     result = IoResult::kExists;
   } else if (file == nullptr && !creates) {
     result = IoResult::kNotFound;
+  } else if (creates && is_full_) {
+    ++counters_.injected_errors;
+    result = IoResult::kFull;
   } else if (creates) {
     file = MakeFile();
     file->is_temporary = name.empty();
@@ -65,7 +69,9 @@ IoResult Disk::SyncDirectory() {
     return IoResult::kIoError;
   }
   const FaultSwitches::Decision decision = Admit(OperationKind::kSyncDirectory);
-  if (decision.verdict == Verdict::kProceed && !syncs_lie_) {
+  if (decision.verdict == Verdict::kProceed && syncs_lie_) {
+    has_lied_ = true;
+  } else if (decision.verdict == Verdict::kProceed) {
     directory_changes_.clear();
   }
   return Report(OperationKind::kSyncDirectory, decision, decision.error, {}, 0, 0, {});
@@ -75,6 +81,8 @@ void Disk::Crash(Random& random, CrashMode mode) {
   process_runs_ = false;
   power_cut_ = false;
   switches_.Disarm();
+  forgot_ = forgot_ || has_lied_;
+  has_lied_ = false;
   SettleDirectory(random, mode);
   // In order of creation, so that the draws do not depend on names.
   std::map<std::uint64_t, File*> by_number;
@@ -108,13 +116,55 @@ void Disk::StartProcess() {
   CORE_ASSERT(!power_cut_);
   CORE_ASSERT(open_handles_ == 0);
   process_runs_ = true;
+  errors_at_start_ = counters_.injected_errors;
 }
 
 void Disk::Wipe() {
   CORE_ASSERT(open_handles_ == 0);
   files_.clear();
   directory_changes_.clear();
+  rotten_.clear();
+  has_lied_ = false;
+  forgot_ = false;
 }
+
+bool Disk::Explains(std::string_view text) const {
+  return has_failed() || forgot_ ||
+         std::any_of(rotten_.begin(), rotten_.end(), [text](const std::string& file) {
+           return text.find(file) != std::string_view::npos;
+         });
+}
+
+bool Disk::FlipBitAt(std::uint64_t millionth) {
+  std::uint64_t total = 0;
+  for (const auto& [name, file] : files_) {
+    total += BitsThatMayRot(name, *file);
+  }
+  const std::uint64_t bit =
+      total / 1'000'000 * millionth + total % 1'000'000 * millionth / 1'000'000;
+  std::uint64_t before = 0;
+  for (const auto& [name, file] : files_) {
+    const std::uint64_t bits = BitsThatMayRot(name, *file);
+    if (bit < before + bits) {
+      FlipBit(name, bit - before);
+      return true;
+    }
+    before += bits;
+  }
+  return false;
+}
+
+std::uint64_t Disk::BitsThatMayRot(std::string_view name, const File& file) {
+  std::uint64_t bytes = file.image.bytes().size();
+  if (name.ends_with("-wal")) {
+    bytes =
+        std::min({bytes, file.unsynced_begin, file.last_synced_begin, file.earlier_synced_begin});
+  }
+  return 8 * bytes;
+}
+
+// What rots in a write-ahead log may be in the database when it is noticed.
+void Disk::MarkRotten(std::string_view file) { rotten_.emplace(file.substr(0, file.find('-'))); }
 
 std::vector<std::string> Disk::List() const {
   std::vector<std::string> names;
@@ -154,12 +204,17 @@ void Disk::FlipBit(std::string_view name, std::uint64_t bit) {
   const std::shared_ptr<File> file = Find(name);
   CORE_ASSERT(file != nullptr);
   file->image.FlipBit(bit);
+  MarkRotten(name);
 }
 
 std::unique_ptr<Disk> Disk::Clone() const {
   auto clone = std::make_unique<Disk>();
   clone->next_file_number_ = next_file_number_;
   clone->syncs_lie_ = syncs_lie_;
+  clone->has_lied_ = has_lied_;
+  clone->forgot_ = forgot_;
+  clone->is_full_ = is_full_;
+  clone->rotten_ = rotten_;
   // A file may be both listed and named by changes at risk: it stays one file.
   std::map<std::uint64_t, std::shared_ptr<File>> copies;
   const auto copy_of = [&copies](const File& file) {
@@ -190,6 +245,7 @@ FaultSwitches::Decision Disk::Admit(OperationKind kind) {
   const FaultSwitches::Decision decision = switches_.Next(kind);
   if (decision.verdict == Verdict::kFail) {
     ++counters_.injected_errors;
+    counters_.failed_syncs += kind == OperationKind::kSync ? 1 : 0;
   }
   return decision;
 }
@@ -201,6 +257,9 @@ IoResult Disk::Report(OperationKind kind, const FaultSwitches::Decision& decisio
   if (cut) [[unlikely]] {
     power_cut_ = true;
     result = decision.error;
+  }
+  if (result != IoResult::kOk) [[unlikely]] {
+    last_error_ = result;
   }
   if (observer_) [[unlikely]] {
     observer_({kind, file, offset, size, data, result, cut});
@@ -245,6 +304,11 @@ IoResult FileHandle::Read(std::uint64_t offset, std::size_t size, char* to, std:
     if (offset < bytes.size()) {
       read = bytes.copy(to, size, offset);
     }
+    if (decision.wrong_bit.has_value() && read > 0) [[unlikely]] {
+      const std::uint64_t bit = *decision.wrong_bit % (8 * read);
+      to[bit / 8] = static_cast<char>(to[bit / 8] ^ 1 << bit % 8);
+      disk_.MarkRotten(name_);
+    }
     disk_.counters_.bytes_read += read;
   }
   return disk_.Report(OperationKind::kRead, decision, decision.error, name_, offset, size,
@@ -255,9 +319,15 @@ IoResult FileHandle::Write(std::uint64_t offset, std::string_view data) {
   if (!disk_.alive()) {
     return IoResult::kIoError;
   }
-  const FaultSwitches::Decision decision = disk_.Admit(OperationKind::kWrite);
+  FaultSwitches::Decision decision = disk_.Admit(OperationKind::kWrite);
+  if (disk_.is_full_ && offset + data.size() > file_->image.bytes().size() &&
+      decision.verdict == Verdict::kProceed) [[unlikely]] {
+    decision = {Verdict::kFail, IoResult::kFull, std::nullopt};
+    ++disk_.counters_.injected_errors;
+  }
   if (decision.verdict != Verdict::kFail) {
     file_->image.Write(offset, data);
+    file_->unsynced_begin = std::min(file_->unsynced_begin, offset);
     if (file_->is_temporary) {
       file_->image.Sync();  // there is nothing to lose: a crash takes the whole file
     }
@@ -283,8 +353,14 @@ IoResult FileHandle::Sync() {
     return IoResult::kIoError;
   }
   const FaultSwitches::Decision decision = disk_.Admit(OperationKind::kSync);
-  if (decision.verdict == Verdict::kProceed && !disk_.syncs_lie_) {
+  if (decision.verdict == Verdict::kProceed && disk_.syncs_lie_) {
+    disk_.has_lied_ = true;
+  } else if (decision.verdict == Verdict::kProceed) {
     file_->image.Sync();
+    if (file_->unsynced_begin != Disk::kNowhere) {
+      file_->earlier_synced_begin = std::exchange(file_->last_synced_begin, file_->unsynced_begin);
+      file_->unsynced_begin = Disk::kNowhere;
+    }
   } else if (decision.verdict == Verdict::kFail) {
     file_->image.FailSync();
   }

@@ -33,6 +33,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -112,6 +113,31 @@ class Disk {
   // again.
   void LieAboutSyncs(bool lie) { syncs_lie_ = lie; }
 
+  // From now on there is no room for new files and none for longer ones, or there is again.
+  void SetFull(bool full) { is_full_ = full; }
+
+  // ---- What was done to it, so that an error can be told from a bug: it has a cause or not ----
+
+  // Whether an error that says `text` can come from what was done to this disk: an operation of
+  // this process was made to fail, bits of a file that the text names were turned over, or a power
+  // cut took what a lying sync had promised.
+  bool Explains(std::string_view text) const;
+
+  // Whether an operation of this process was made to fail.
+  bool has_failed() const { return counters_.injected_errors > errors_at_start_; }
+
+  // How the operation ended that failed last; kOk if none has.
+  IoResult last_error() const { return last_error_; }
+
+  // Whether a power cut may have taken what a sync had reported as safe.
+  bool may_have_forgotten() const { return forgot_; }
+
+  // Turns over the bit at so many millionths of the length of all named files together, in the
+  // order of their names. Of a write-ahead log it spares what the last two syncs covered and what
+  // none has: damage there can look like a power cut (storage/wal_check.h, LIMIT). False if there
+  // is nothing to turn over.
+  bool FlipBitAt(std::uint64_t millionth);
+
   // ---- Watching ----
 
   const Counters& counters() const { return counters_; }
@@ -145,11 +171,19 @@ class Disk {
  private:
   friend class FileHandle;
 
+  static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
+
   struct File {
     std::uint64_t number = 0;  // in order of creation
     bool is_temporary = false;
     FileImage image;
     std::weak_ptr<Sharing> sharing;  // alive while the file is open
+
+    // Where the bytes begin that were written since the last sync, and those that the last sync and
+    // the one before it covered.
+    std::uint64_t unsynced_begin = kNowhere;
+    std::uint64_t last_synced_begin = 0;
+    std::uint64_t earlier_synced_begin = 0;
   };
 
   // A creation or deletion that no SyncDirectory() has covered.
@@ -169,6 +203,8 @@ class Disk {
   std::shared_ptr<File> Find(std::string_view name) const;
   std::shared_ptr<File> MakeFile();
   void SettleDirectory(Random& random, CrashMode mode);
+  void MarkRotten(std::string_view file);
+  static std::uint64_t BitsThatMayRot(std::string_view name, const File& file);
 
   std::map<std::string, std::shared_ptr<File>, std::less<>> files_;
   std::vector<DirectoryChange> directory_changes_;  // since the last SyncDirectory(), in order
@@ -177,6 +213,12 @@ class Disk {
   bool process_runs_ = true;
   bool power_cut_ = false;
   bool syncs_lie_ = false;
+  bool has_lied_ = false;  // since the last power cut
+  bool forgot_ = false;
+  bool is_full_ = false;
+  IoResult last_error_ = IoResult::kOk;
+  std::uint64_t errors_at_start_ = 0;  // Counters::injected_errors when this process started
+  std::set<std::string, std::less<>> rotten_;  // databases with wrong bits, perhaps repaired since
   std::size_t open_handles_ = 0;
 
   FaultSwitches switches_;

@@ -35,12 +35,17 @@ FaultSwitches::Decision FaultSwitches::Next(OperationKind kind) {
       continue;
     }
     fault.nth = fault.for_ever ? 1 : 0;
-    decision = {Verdict::kFail, fault.error};
+    if (fault.wrong_bit.has_value()) {
+      decision.wrong_bit = fault.wrong_bit;
+    } else {
+      decision.verdict = Verdict::kFail;
+      decision.error = fault.error;
+    }
   }
   if (cut_in_ > 0 && cut_kinds_.Contains(kind)) {
     --cut_in_;
     if (cut_in_ == 0) {
-      decision = {Verdict::kPowerCut, IoResult::kIoError};
+      decision = {Verdict::kPowerCut, IoResult::kIoError, std::nullopt};
     }
   }
   return decision;

@@ -5,6 +5,7 @@
 #define LOCKSTEP_SIM_DISK_FAULT_SWITCHES_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "sim/disk/operation.h"
@@ -17,6 +18,8 @@ struct DiskFault {
   std::uint64_t nth = 1;                         // the n-th of them from now; 1 is the next
   IoResult error = IoResult::kIoError;           // kIoError or kFull
   bool for_ever = false;                         // strikes every later one of `kinds` too
+  // If set, a read succeeds with one wrong bit instead: this one, counted around its bytes.
+  std::optional<std::uint64_t> wrong_bit = std::nullopt;
 };
 
 class FaultSwitches {
@@ -26,9 +29,10 @@ class FaultSwitches {
   struct Decision {
     Verdict verdict = Verdict::kProceed;
     IoResult error = IoResult::kOk;  // what the process is told if the verdict is not kProceed
+    std::optional<std::uint64_t> wrong_bit;  // of a read that proceeds
   };
 
-  // REQUIRES: fault.nth > 0, and fault.error is kIoError or kFull.
+  // REQUIRES: fault.nth > 0, and fault.error is kIoError or kFull; only reads have a wrong bit.
   void Arm(DiskFault fault);
 
   // REQUIRES: nth > 0. Replaces an earlier power cut that has not come yet.

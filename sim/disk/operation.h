@@ -86,6 +86,7 @@ struct Counters {
   std::uint64_t bytes_read = 0;
   std::uint64_t bytes_written = 0;
   std::uint64_t injected_errors = 0;  // operations that failed because a switch said so
+  std::uint64_t failed_syncs = 0;     // of these, syncs
 
   std::uint64_t Of(OperationKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
 };

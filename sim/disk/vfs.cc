@@ -1,6 +1,7 @@
 #include "sim/disk/vfs.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -125,7 +126,22 @@ int CurrentTime(sqlite3_vfs* vfs, double* julian_days) noexcept {
   return code;
 }
 
-int GetLastError(sqlite3_vfs* /*vfs*/, int /*size*/, char* /*message*/) noexcept { return 0; }
+// What the Unix VFS answers with: the errno of the operation that failed last.
+int GetLastError(sqlite3_vfs* vfs, int /*size*/, char* /*message*/) noexcept {
+  switch (Get(vfs).disk().last_error()) {
+    case IoResult::kOk:
+      return 0;
+    case IoResult::kIoError:
+      return EIO;
+    case IoResult::kFull:
+      return ENOSPC;
+    case IoResult::kNotFound:
+      return ENOENT;
+    case IoResult::kExists:
+      return EEXIST;
+  }
+  return 0;
+}
 
 }  // namespace
 
