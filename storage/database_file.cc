@@ -77,10 +77,10 @@ absl::Status CheckSurroundings(const std::string& path, const std::string& vfs, 
 }
 
 // Nobody else writes to it: the lock is held.
-absl::Status CheckWalFile(const std::string& path, const std::string& vfs) {
+absl::StatusOr<std::uint64_t> CheckWalFile(const std::string& path, const std::string& vfs) {
   const std::string wal_path = path + "-wal";
   LOCKSTEP_ASSIGN_OR_RETURN(const auto wal, RawFile::Open(wal_path, vfs, RawFile::Kind::kWal));
-  return wal.has_value() ? CheckWal(wal_path, *wal) : absl::OkStatus();
+  return wal.has_value() ? CheckWal(wal_path, *wal) : absl::StatusOr<std::uint64_t>(0);
 }
 
 absl::Status CheckFormat(const Connection& connection, const Format& format) {
@@ -251,7 +251,7 @@ absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::stri
   if (!empty) {
     LOCKSTEP_RETURN_IF_ERROR(CheckFormat(connection, format));
   }
-  LOCKSTEP_RETURN_IF_ERROR(CheckWalFile(path, vfs));
+  LOCKSTEP_ASSIGN_OR_RETURN(file.wal_frames, CheckWalFile(path, vfs));
   if (empty) {
     file.is_new = true;
     return file;

@@ -52,6 +52,7 @@ struct DatabaseFile {
   std::unique_ptr<Connection> connection;  // in exclusive locking mode, holding the lock
   bool is_new = false;                     // holds nothing yet: to be filled by CreateTables()
   bool made = false;                       // of the identity row
+  std::uint64_t wal_frames = 0;            // of whole transactions in the write-ahead log
 };
 
 // Opens the file, creating one without content if there is none, and locks it against every other

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -104,7 +105,11 @@ Statements::Statements(const Connection& connection)
 class LogStore::Impl {
  public:
   Impl(DatabaseFile file, const Identity& identity)
-      : connection_(std::move(file.connection)), identity_(identity), is_new_(file.is_new) {}
+      : connection_(std::move(file.connection)), identity_(identity), is_new_(file.is_new) {
+    if (!is_new_) {
+      wal_frames_ = file.wal_frames;
+    }
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
@@ -151,6 +156,7 @@ class LogStore::Impl {
   std::unique_ptr<Connection> connection_;
   Identity identity_;
   bool is_new_ = false;
+  std::optional<std::uint64_t> wal_frames_;  // unless this process has written some
   bool loaded_ = false;
   bool written_ = false;  // or tried to
   absl::Status failure_;
@@ -311,7 +317,7 @@ absl::Status LogStore::Impl::TryStartWriting() {
   written_ = true;
   LOCKSTEP_RETURN_IF_ERROR(failure_);
   // INVARIANT 3 of storage/database_file.h.
-  LOCKSTEP_RETURN_IF_ERROR(connection_->EmptyWal());
+  LOCKSTEP_RETURN_IF_ERROR(connection_->EmptyWal(wal_frames_));
   LOCKSTEP_RETURN_IF_ERROR(connection_->SetKeepWalOnClose(false));
   connection_->CountWalPages();
   statements_ = std::make_unique<Statements>(*connection_);

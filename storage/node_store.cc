@@ -16,6 +16,14 @@ absl::Status MissingLog(const std::string& log_path, const std::string& state_pa
   return Missing(log_path, state_path, "the node would forget its votes and its log");
 }
 
+absl::Status NotThere(const std::string& log_path, const Identity& identity) {
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "%s: missing or empty, but %s has been started before: without its files it has forgotten "
+      "its "
+      "votes and what it acknowledged, and must not take part under its old identity",
+      log_path, ToText(identity)));
+}
+
 // log.db is not there: unless this is a first start, Open() must not even make an empty one.
 absl::Status CheckFirstStart(const std::string& log_path, const std::string& state_path,
                              const std::string& vfs, const Identity& identity) {
@@ -44,11 +52,14 @@ absl::Status FinishFirstStart(LogStore* log, StateStore* state) {
 }  // namespace
 
 absl::StatusOr<NodeStore> NodeStore::Open(const std::string& folder, const std::string& vfs,
-                                          const Identity& identity) {
+                                          const Identity& identity, Expect expect) {
   const std::string log_path = folder + "/log.db";
   const std::string state_path = folder + "/state.db";
   LOCKSTEP_ASSIGN_OR_RETURN(const bool log_exists, HasContent(log_path, vfs));
   if (!log_exists) {
+    if (expect == Expect::kFiles) {
+      return NotThere(log_path, identity);
+    }
     LOCKSTEP_RETURN_IF_ERROR(CheckFirstStart(log_path, state_path, vfs, identity));
   }
 

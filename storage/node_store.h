@@ -10,6 +10,7 @@
 #ifndef LOCKSTEP_STORAGE_NODE_STORE_H_
 #define LOCKSTEP_STORAGE_NODE_STORE_H_
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -22,17 +23,27 @@
 
 namespace lockstep::storage {
 
+// What a node's folder must hold when the node starts.
+enum class Expect : std::uint8_t {
+  kFilesOrNone,  // its files, or none yet: a first start
+  kFiles,        // its files: it has been started before. A node that lost them has forgotten its
+                 // votes and what it acknowledged, and must not take part under its old identity.
+};
+
 class NodeStore {
  public:
   // Opens the files of `identity` in `folder`, which must exist, through the SQLite VFS `vfs`
   // (empty: the default one), and reads and checks all that they hold. Makes them if neither is
-  // there. An error names the file and the cause, and has changed no existing database:
-  //   FailedPrecondition  another node's or program's file, a newer format, no such folder
+  // there and that is expected. An error names the file and the cause, and has changed no existing
+  // database:
+  //   FailedPrecondition  another node's or program's file, a newer format, no such folder, or no
+  //                       files where some are expected
   //   DataLoss            a damaged file, or one of the two is missing
   //   Unavailable         another process runs on this folder
   //   and those of storage/sqlite.h
   static absl::StatusOr<NodeStore> Open(const std::string& folder, const std::string& vfs,
-                                        const Identity& identity);
+                                        const Identity& identity,
+                                        Expect expect = Expect::kFilesOrNone);
 
   // Moves out what the files held when they were opened.
   StoredState TakeStored() { return std::move(stored_); }

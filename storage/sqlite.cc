@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -13,13 +15,19 @@
 namespace lockstep::storage {
 namespace {
 
-absl::StatusCode CodeOf(int code) {
+absl::StatusCode CodeOf(int code, int system_error) {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
       return absl::StatusCode::kDataLoss;
     case SQLITE_NOTADB:
-    case SQLITE_CANTOPEN:
       return absl::StatusCode::kFailedPrecondition;
+    case SQLITE_CANTOPEN:
+      // A file that cannot be made is no fault of the folder if the disk is the cause.
+      if (system_error == ENOSPC || system_error == EDQUOT) {
+        return absl::StatusCode::kResourceExhausted;
+      }
+      return system_error == EIO ? absl::StatusCode::kInternal
+                                 : absl::StatusCode::kFailedPrecondition;
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
@@ -53,7 +61,7 @@ absl::Status MakeError(sqlite3* database, int code, const std::string& path,
   const int system_error = database == nullptr ? 0 : sqlite3_system_errno(database);
   const char* text = database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database);
   return absl::Status(
-      CodeOf(code),
+      CodeOf(code, system_error),
       absl::StrFormat("%s: %s: %s (SQLite %d%s)%s", path, doing, text, code,
                       system_error == 0 ? "" : absl::StrFormat(", %s", std::strerror(system_error)),
                       Explain(code)));
@@ -283,8 +291,27 @@ absl::Status Connection::CheckpointWal() {
   return absl::OkStatus();
 }
 
-absl::Status Connection::EmptyWal() const {
-  return Checkpoint(SQLITE_CHECKPOINT_TRUNCATE).status();
+absl::Status Connection::EmptyWal(std::optional<std::uint64_t> frames) const {
+  LOCKSTEP_ASSIGN_OR_RETURN(const auto found, Checkpoint(SQLITE_CHECKPOINT_PASSIVE));
+  const auto read = static_cast<std::uint64_t>(std::max(found.first, 0));
+  if (frames.has_value() && read != *frames) {
+    return absl::DataLossError(absl::StrFormat(
+        "%s-wal: SQLite has read %d frames of %d: a read went wrong", path_, read, *frames));
+  }
+  LOCKSTEP_RETURN_IF_ERROR(Checkpoint(SQLITE_CHECKPOINT_TRUNCATE).status());
+  return SyncWal();
+}
+
+// SQLite leaves it to chance when the truncation becomes durable: replaying the same log again does
+// no harm. It does if a sync of its last frames had failed, which another process then took for
+// good, since it could read them: without them the log, replayed, takes the database back in time.
+absl::Status Connection::SyncWal() const {
+  sqlite3_file* wal = nullptr;
+  int code = sqlite3_file_control(database_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+  if (code == SQLITE_OK && wal != nullptr && wal->pMethods != nullptr) {
+    code = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+  }
+  return code == SQLITE_OK ? absl::OkStatus() : Error(code, "syncing the write-ahead log");
 }
 
 void Connection::CountWalPages() {

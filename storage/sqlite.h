@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -105,8 +106,10 @@ class Connection {
   // Moves what it can of the write-ahead log into the file without waiting for anyone: what a
   // reader's view still needs stays for the next time.
   absl::Status CheckpointWal();
-  // Moves all of it and empties the write-ahead log, or fails.
-  absl::Status EmptyWal() const;
+  // Moves all of it and empties the write-ahead log, durably, or fails. `frames` is how many the
+  // log is known to hold, if it is known: DataLoss if SQLite has found another number, which a read
+  // that went wrong at the wrong moment makes it take for the end of the log.
+  absl::Status EmptyWal(std::optional<std::uint64_t> frames) const;
   // Takes the place of SQLite's own wal_autocheckpoint: from now on wal_pages() tells how many
   // pages the write-ahead log holds, repeated ones included, that were not moved into the file.
   void CountWalPages();
@@ -125,6 +128,7 @@ class Connection {
  private:
   Connection(std::string path, sqlite3* database);
   absl::StatusOr<std::pair<int, int>> Checkpoint(int mode) const;
+  absl::Status SyncWal() const;
 
   std::string path_;
   sqlite3* database_ = nullptr;

@@ -229,7 +229,11 @@ class StateStore::Impl {
         identity_(identity),
         is_new_(file.is_new),
         made_(file.made),
-        writer_(std::move(file.connection)) {}
+        writer_(std::move(file.connection)) {
+    if (!is_new_) {
+      wal_frames_ = file.wal_frames;
+    }
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
@@ -276,6 +280,7 @@ class StateStore::Impl {
   Identity identity_;
   bool is_new_ = false;
   bool made_ = false;
+  std::optional<std::uint64_t> wal_frames_;  // unless this process has written some
   bool loaded_ = false;
   bool written_ = false;  // or tried to
   StoredSummary stored_;  // once loaded
@@ -313,6 +318,7 @@ absl::Status StateStore::Impl::TrySetMade() {
   LOCKSTEP_RETURN_IF_ERROR(storage::SetMade(*writer_, identity_));
   LOCKSTEP_RETURN_IF_ERROR(transaction.Commit());
   made_ = true;
+  wal_frames_.reset();
   return absl::OkStatus();
 }
 
@@ -362,7 +368,7 @@ absl::Status StateStore::Impl::StartWriting() {
 absl::Status StateStore::Impl::TryStartWriting() {
   const std::string path = writer_->path();
   // INVARIANT 3 of storage/database_file.h.
-  LOCKSTEP_RETURN_IF_ERROR(writer_->EmptyWal());
+  LOCKSTEP_RETURN_IF_ERROR(writer_->EmptyWal(wal_frames_));
   LOCKSTEP_RETURN_IF_ERROR(writer_->SetKeepWalOnClose(false));
   LOCKSTEP_ASSIGN_OR_RETURN(auto writer, Connection::Open(path, vfs_, Connection::Mode::kExisting));
   writer_ = std::move(writer);

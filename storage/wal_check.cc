@@ -81,9 +81,9 @@ bool InOneSector(std::uint64_t frame_offset, std::uint64_t begin, std::uint64_t 
 
 }  // namespace
 
-absl::Status CheckWal(const std::string& path, const RawFile& wal) {
+absl::StatusOr<std::uint64_t> CheckWal(const std::string& path, const RawFile& wal) {
   if (wal.size_bytes() <= kHeaderBytes) {
-    return absl::OkStatus();
+    return 0;
   }
   std::string bytes;
   LOCKSTEP_RETURN_IF_ERROR(wal.Read(0, kHeaderBytes, &bytes));
@@ -99,6 +99,7 @@ absl::Status CheckWal(const std::string& path, const RawFile& wal) {
         absl::StrFormat("%s: frame %d of %d is damaged: %s", path, number, frames, why));
   };
   Sums sums = header.sums;
+  std::uint64_t committed = 0;
   std::uint64_t broken = 0;  // the first broken frame, counted from 1
   bool ended_since = false;  // whether a transaction ended at or after it
   for (std::uint64_t number = 1; number <= frames; ++number) {
@@ -114,6 +115,9 @@ absl::Status CheckWal(const std::string& path, const RawFile& wal) {
       if (whole && !of_this_generation && InOneSector(offset, 8, 24)) {
         return damage(broken, "its salts are wrong");
       }
+      if (broken == 0 && BigEndian(frame, 4) != 0) {
+        committed = number;
+      }
     } else if (of_this_generation && ended_since) {
       return damage(broken, "there are later transactions");
     }
@@ -122,7 +126,7 @@ absl::Status CheckWal(const std::string& path, const RawFile& wal) {
       ended_since = true;
     }
   }
-  return absl::OkStatus();
+  return committed;
 }
 
 }  // namespace lockstep::storage

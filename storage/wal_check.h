@@ -18,15 +18,17 @@
 #ifndef LOCKSTEP_STORAGE_WAL_CHECK_H_
 #define LOCKSTEP_STORAGE_WAL_CHECK_H_
 
+#include <cstdint>
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "storage/raw_file.h"
 
 namespace lockstep::storage {
 
-// DataLoss if `wal` must have been damaged after it was synced. `path` names it in errors.
-absl::Status CheckWal(const std::string& path, const RawFile& wal);
+// The number of frames up to the end of the last transaction. DataLoss if `wal` must have been
+// damaged after it was synced. `path` names it in errors.
+absl::StatusOr<std::uint64_t> CheckWal(const std::string& path, const RawFile& wal);
 
 }  // namespace lockstep::storage
 

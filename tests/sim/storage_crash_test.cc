@@ -62,6 +62,30 @@ std::string CheckRestart(Disk& disk, const Script& script, std::size_t done, boo
   return "";
 }
 
+// What a process finds when it starts it tells others: no power cut may take that back, not even
+// if it was never synced with success. Returns what is wrong.
+std::string CheckFoundIsKept(Disk& disk, Random& random) {
+  disk.StartProcess();
+  Contents found;
+  {
+    Vfs vfs(disk, "restart", Random(99));
+    const Process process(vfs.name());
+    if (!process.status().ok()) {
+      return "cannot be opened: " + process.status().ToString();
+    }
+    found = process.contents();
+    disk.KillProcess();
+  }
+  disk.Crash(random, CrashMode::kDropAll);
+  disk.StartProcess();
+  Vfs vfs(disk, "again", Random(99));
+  const Process process(vfs.name());
+  if (!process.status().ok()) {
+    return "cannot be opened again: " + process.status().ToString();
+  }
+  return process.contents() == found ? "" : "a power cut took back what a start had found";
+}
+
 // Tries several of the states that a power cut may leave, on copies of the disk.
 void CheckOutcomes(const Disk& cut, const Script& script, std::size_t done,
                    const std::string& where, Tally& tally) {
@@ -162,11 +186,14 @@ Tally FailEverywhere(const Script& script, DiskFault fault, std::uint64_t stride
     }
     disk.DisarmFaults();
     const std::unique_ptr<Disk> unplugged = disk.Clone();
+    const std::unique_ptr<Disk> killed = disk.Clone();
     disk.KillProcess();
     tally.Count(CheckRestart(disk, script, done), where + ", restarted");
     Random random(nth);
     unplugged->Crash(random, nth % 2 == 0 ? CrashMode::kDropAll : CrashMode::kRandom);
     tally.Count(CheckRestart(*unplugged, script, done), where + ", unplugged");
+    killed->KillProcess();
+    tally.Count(CheckFoundIsKept(*killed, random), where + ", restarted and unplugged");
   }
   return tally;
 }
@@ -205,6 +232,54 @@ TEST(StorageCrashTest, AFailedSyncEndsTheProcessAndLosesNothingAcknowledged) {
       DrawScript(5, 30), {.kinds = {OperationKind::kSync, OperationKind::kSyncDirectory}}, 1);
   EXPECT_EQ(tally.wrong, 0) << tally.first_wrong;
   EXPECT_GT(tally.points, 30);
+}
+
+// One wrong bit in one of the reads of a start, on files that a killed process left: the start
+// finds what there is, or refuses; the next one, which reads rightly, finds all of it.
+TEST(StorageCrashTest, AReadThatGoesWrongIsNoticedOrHarmless) {
+  int refused = 0;
+  int harmless = 0;
+  int found_later = 0;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    SeedSqlite(1);
+    const Script script = DrawScript(seed, 25);
+    Disk disk;
+    {
+      Vfs vfs(disk, "first", Random(1));
+      Process process(vfs.name());
+      process.Run(script);
+      ASSERT_TRUE(process.status().ok()) << process.status();
+      disk.KillProcess();
+    }
+    bool reached = true;
+    for (std::uint64_t nth = 1; reached; ++nth) {
+      for (const std::uint64_t bit : {std::uint64_t{0}, Random(nth).Next(), Random(~nth).Next()}) {
+        const std::unique_ptr<Disk> copy = disk.Clone();
+        copy->Arm({.kinds = {OperationKind::kRead}, .nth = nth, .wrong_bit = bit});
+        {
+          Vfs vfs(*copy, "wrong", Random(2));
+          const Process process(vfs.name());
+          reached = copy->counters().Of(OperationKind::kRead) >= nth;
+          process.status().ok() ? ++harmless : ++refused;
+          EXPECT_TRUE(!process.status().ok() || process.contents() == script.after.back())
+              << "script " << seed << ", read " << nth << ", bit " << bit
+              << ": started on something else";
+          copy->KillProcess();
+        }
+        copy->DisarmFaults();
+        copy->StartProcess();
+        Vfs vfs(*copy, "right", Random(3));
+        const Process process(vfs.name());
+        EXPECT_TRUE(!process.status().ok() || process.contents() == script.after.back())
+            << "script " << seed << ", read " << nth << ", bit " << bit
+            << ": started on something else afterwards";
+        found_later += process.status().ok() ? 0 : 1;
+      }
+    }
+  }
+  EXPECT_GT(refused, 50);
+  EXPECT_GT(harmless, 10);
+  EXPECT_LT(found_later, refused / 10);
 }
 
 TEST(StorageCrashTest, AFullDiskEndsTheProcessAndLosesNothingAcknowledged) {
