@@ -74,7 +74,7 @@ void Clients::Begin(const PlannedOperation& operation) {
 
 void Clients::StartNext(std::size_t index) {
   Client& client = clients_[index];
-  if (client.task.has_value() || client.queue.empty()) {
+  if (client.task.has_value() || client.queue.empty() || client.pauses > 0) {
     return;
   }
   Task& task = client.task.emplace(Task{});
@@ -217,8 +217,19 @@ void Clients::TryNextNode(Client& client) {
 
 void Clients::Send(std::size_t index) {
   Client& client = clients_[index];
+  ++client.task->attempts;
+  SendTo(index, client.target);
+  if (client.duplicating > 0 && (client.in_session || !Writes(client.task->operation->action))) {
+    probes_.Count(Probe::kRequestDuplicated);
+    SendTo(index,
+           NodeId{1 + client.random.Below(static_cast<std::uint64_t>(plan_.settings.nodes))});
+  }
+  SetTimer(index, Microseconds(plan_.settings.attempt_timeout_us));
+}
+
+void Clients::SendTo(std::size_t index, NodeId target) {
+  Client& client = clients_[index];
   Task& task = *client.task;
-  ++task.attempts;
   ++task.unresolved;
   last_request_ = last_request_.Next();
   Request request{.id = last_request_, .deadline = {}, .body = task.body};
@@ -233,21 +244,20 @@ void Clients::Send(std::size_t index) {
   }
   attempts_.emplace(request.id, std::move(attempt));
 
-  story_.Requested(index, client.target, request.id,
+  story_.Requested(index, target, request.id,
                    task.opening ? std::nullopt : std::optional<std::uint64_t>(task.record));
   const std::optional<Duration> transit = network_.ClientTransit(index);
   if (transit.has_value()) {
-    const std::uint64_t slot = Hold({.node = client.target,
+    const std::uint64_t slot = Hold({.node = target,
                                      .task = task.number,
                                      .id = request.id,
                                      .request = std::move(request),
                                      .result = {}});
-    scheduler_.After(*transit, EventKind::kRequest, static_cast<std::uint16_t>(client.target.value),
-                     0, slot);
+    scheduler_.After(*transit, EventKind::kRequest, static_cast<std::uint16_t>(target.value), 0,
+                     slot);
   } else {
-    story_.RequestLost(index, client.target, request.id, false);
+    story_.RequestLost(index, target, request.id, false);
   }
-  SetTimer(index, Microseconds(plan_.settings.attempt_timeout_us));
 }
 
 void Clients::SetTimer(std::size_t index, Duration delay) {
@@ -261,9 +271,15 @@ void Clients::Handle(const Event& event) {
     case EventKind::kRequest:
       return ArriveAtNode(event);
     case EventKind::kReply:
-      return ArriveAtClient(event);
     case EventKind::kClientTimer:
-      return Timer(event.target, event.payload);
+      if (clients_[event.target].pauses > 0) {
+        clients_[event.target].waiting.push_back(event);
+      } else if (event.kind == EventKind::kReply) {
+        ArriveAtClient(event);
+      } else {
+        Timer(event.target, event.payload);
+      }
+      return;
     default:
       return;
   }
@@ -555,7 +571,47 @@ history::History Clients::ResolvedHistory(const ExactlyOnce& committed, SimTime 
   return resolved;
 }
 
-void Clients::BePatient() { patient_ = true; }
+void Clients::Pause(std::size_t client) { ++clients_[client].pauses; }
+
+void Clients::Resume(std::size_t client) {
+  --clients_[client].pauses;
+  if (clients_[client].pauses > 0) {
+    return;
+  }
+  for (const Event& event : std::exchange(clients_[client].waiting, {})) {
+    Handle(event);
+  }
+  StartNext(client);
+}
+
+void Clients::Duplicate(std::size_t client, bool on) {
+  clients_[client].duplicating += on ? 1 : -1;
+}
+
+void Clients::Abandon(std::size_t client) {
+  if (clients_[client].task.has_value()) {
+    probes_.Count(Probe::kRequestAbandoned);
+    EndWithout(client);
+  }
+}
+
+void Clients::GiveUp() {
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    busy_ -= clients_[i].queue.size();
+    clients_[i].queue.clear();
+    if (clients_[i].task.has_value()) {
+      EndWithout(i);
+    }
+  }
+}
+
+void Clients::Restart(std::size_t index) {
+  Client& client = clients_[index];
+  client.session.reset();
+  client.believed.clear();
+  TryNextNode(client);
+  Abandon(index);
+}
 
 SimTime Clients::waiting_since() const {
   SimTime since = SimTime::Never();

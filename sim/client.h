@@ -53,7 +53,22 @@ class Clients {
   void Answer(NodeId node, Reply reply);
 
   // The faults are over: from now on clients never give up, so that all of them get an answer.
-  void BePatient();
+  void BePatient() { patient_ = true; }
+
+  // There is nobody left to answer: all clients give up all that they had to do.
+  void GiveUp();
+
+  // ---- Faults of one client. Pauses and doubling nest.
+
+  // It stands still: what reaches it waits.
+  void Pause(std::size_t client);
+  void Resume(std::size_t client);
+  // It sends each request that may be repeated to two nodes at once, or no longer does.
+  void Duplicate(std::size_t client, bool on);
+  // It gives up what it waits for, and goes on with the next.
+  void Abandon(std::size_t client);
+  // The same, and a new process goes on: without a session, and without having read anything.
+  void Restart(std::size_t client);
 
   // Whether every operation begun has ended.
   bool idle() const { return busy_ == 0; }
@@ -99,6 +114,9 @@ class Clients {
     std::deque<const PlannedOperation*> queue;
     std::optional<Task> task;
     std::map<std::uint64_t, history::Value> believed;  // by key
+    int pauses = 0;
+    std::vector<Event> waiting;  // what came meanwhile
+    int duplicating = 0;
   };
 
   struct Attempt {
@@ -120,6 +138,7 @@ class Clients {
   void StartNext(std::size_t index);
   void StartOperation(std::size_t index);
   void Send(std::size_t index);
+  void SendTo(std::size_t index, NodeId target);
   void SetTimer(std::size_t index, Duration delay);
   void Timer(std::size_t index, std::uint64_t timer);
   void RetryOrEnd(std::size_t index, Duration delay);

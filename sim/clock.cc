@@ -1,5 +1,7 @@
 #include "sim/clock.h"
 
+#include <algorithm>
+
 #include "core/assert.h"
 
 namespace lockstep::sim {
@@ -52,6 +54,18 @@ void Clock::Jump(Duration step, SimTime now) {
   CORE_ASSERT(step >= Duration{});
   Anchor(now);
   anchor_reading_ = anchor_reading_ + step;
+}
+
+void Clock::StepBack(Duration step, SimTime now) {
+  CORE_ASSERT(step >= Duration{});
+  Anchor(now);
+  highest_ = std::max(highest_, anchor_reading_);
+  anchor_reading_ = Instant{} + std::max(Duration{}, anchor_reading_ - Instant{} - step);
+}
+
+void Clock::CatchUp(SimTime now) {
+  Anchor(now);
+  anchor_reading_ = std::max(anchor_reading_, highest_);
 }
 
 void Clock::SetDrift(std::int64_t drift_ppm, SimTime now) {

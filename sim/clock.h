@@ -10,9 +10,9 @@
 
 namespace lockstep::sim {
 
-// A monotonic clock may start anywhere, run too fast or too slow, jump forward and stand still. It
-// does not run backwards: what would be a step back for another kind of clock is a stall here.
-// Integers only: the same readings on every machine.
+// A clock may start anywhere, run too fast or too slow, jump forward, stand still, and even step
+// back, as virtual machines have made monotonic clocks do. Integers only: the same readings on
+// every machine.
 class Clock {
  public:
   // Reads `offset` at the start of the run and gains `drift_ppm` millionths on true time.
@@ -28,6 +28,12 @@ class Clock {
 
   // Shows `step` more from now on. REQUIRES: step is not negative.
   void Jump(Duration step, SimTime now);
+
+  // The same for a step back, which no monotonic clock should make: never below zero.
+  void StepBack(Duration step, SimTime now);
+
+  // Shows at least what it has ever shown before a step back.
+  void CatchUp(SimTime now);
 
   // Runs at another rate from now on. REQUIRES: drift_ppm > -1'000'000.
   void SetDrift(std::int64_t drift_ppm, SimTime now);
@@ -48,6 +54,7 @@ class Clock {
   // The clock showed `anchor_reading_` at `anchor_time_` and has run evenly since.
   SimTime anchor_time_;
   Instant anchor_reading_;
+  Instant highest_;  // before a step back
 };
 
 }  // namespace lockstep::sim

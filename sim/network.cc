@@ -8,6 +8,12 @@
 #include "sim/transport_codec.h"
 
 namespace lockstep::sim {
+namespace {
+
+// A connection's buffers end: what is sent on a clogged link beyond that is lost.
+constexpr std::size_t kHeldMax = 10'000;
+
+}  // namespace
 
 Network::Network(const NetworkSettings& settings, std::size_t nodes, std::size_t clients,
                  Random random, Scheduler& scheduler, ProbeCounts& probes)
@@ -23,6 +29,7 @@ Network::Network(const NetworkSettings& settings, std::size_t nodes, std::size_t
   for (std::size_t i = 0; i < clients; ++i) {
     client_random_.push_back(client_parent.Child(i));
   }
+  client_cuts_.resize(clients);
 }
 
 const Network::Link& Network::LinkOf(NodeId from, NodeId to) const {
@@ -61,6 +68,15 @@ void Network::Send(raft::Message message) {
   if (link.cuts > 0) {
     return Lose(message, sent_, Probe::kMessageCut, "is cut off");
   }
+  if (!snapshot_loss_.empty() && std::holds_alternative<raft::InstallSnapshot>(message.body)) {
+    if (const auto found = snapshot_loss_.find(message.from); found != snapshot_loss_.end()) {
+      const std::function<void(NodeId)> lost = std::move(found->second);
+      snapshot_loss_.erase(found);
+      const NodeId to = message.to;
+      Lose(message, sent_, Probe::kSnapshotLost, "is lost with its connection");
+      return lost(to);
+    }
+  }
   if (Lost(link.random)) {
     return Lose(message, sent_, Probe::kMessageLost, "is lost");
   }
@@ -85,6 +101,14 @@ void Network::Lose(const raft::Message& message, std::uint64_t number, Probe pro
 }
 
 void Network::Transmit(Link& link, const raft::Message& message, std::uint64_t number) {
+  if (link.clogs > 0) {
+    if (link.held.size() == kHeldMax) {
+      return Lose(message, number, Probe::kMessageLost, "finds the clogged link full");
+    }
+    link.held.push_back({message, number});
+    probes_.Count(Probe::kMessageClogged);
+    return;
+  }
   SimTime arrival = scheduler_.now() + DrawDelay(link.random) + link.slower;
   if (arrival < link.last_arrival) {
     if (settings_.in_order) {
@@ -135,7 +159,7 @@ std::optional<raft::Message> Network::Take(const Event& event) {
 
 std::optional<Duration> Network::ClientTransit(std::size_t client) {
   Random& random = client_random_[client];
-  if (Lost(random)) {
+  if (client_cuts_[client] > 0 || Lost(random)) {
     probes_.Count(Probe::kMessageLost);
     return std::nullopt;
   }
@@ -149,6 +173,28 @@ void Network::Mend(NodeId from, NodeId to) {
   --LinkOf(from, to).cuts;
 }
 
+void Network::Clog(NodeId from, NodeId to) { ++LinkOf(from, to).clogs; }
+
+void Network::Unclog(NodeId from, NodeId to) {
+  Link& link = LinkOf(from, to);
+  CORE_ASSERT(link.clogs > 0);
+  --link.clogs;
+  if (link.clogs == 0) {
+    for (const Held& held : std::exchange(link.held, {})) {
+      Transmit(link, held.message, held.number);
+    }
+  }
+}
+
+void Network::LoseNextSnapshot(NodeId from, std::function<void(NodeId)> lost) {
+  snapshot_loss_[from] = std::move(lost);
+}
+
+void Network::MendClient(std::size_t client) {
+  CORE_ASSERT(client_cuts_[client] > 0);
+  --client_cuts_[client];
+}
+
 bool Network::IsCut(NodeId from, NodeId to) const { return LinkOf(from, to).cuts > 0; }
 
 void Network::SlowDown(NodeId from, NodeId to, Duration by) {
@@ -160,6 +206,7 @@ void Network::Calm() {
   settings_.tail_permille = 0;
   settings_.loss_permille = 0;
   settings_.mangle_permille = 0;
+  snapshot_loss_.clear();
 }
 
 }  // namespace lockstep::sim

@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -71,11 +73,23 @@ class Network {
   // Every message of the link takes so much longer; of later calls the sum counts.
   void SlowDown(NodeId from, NodeId to, Duration by);
 
+  // Holds back what is sent on the link until it is unclogged; then all of it arrives. Clogs nest.
+  void Clog(NodeId from, NodeId to);
+  void Unclog(NodeId from, NodeId to);
+
+  // Loses the next snapshot that `from` sends, and calls `lost` with its receiver.
+  void LoseNextSnapshot(NodeId from, std::function<void(NodeId to)> lost);
+
+  // Nothing passes between `client` and the nodes. Cuts nest.
+  void CutClient(std::size_t client) { ++client_cuts_[client]; }
+  void MendClient(std::size_t client);
+
   // Adds to what is lost and to how late messages are, everywhere; negative to take it back.
   void AddLoss(std::int64_t permille) { extra_loss_permille_ += permille; }
   void AddDelay(Duration up_to) { extra_delay_ = extra_delay_ + up_to; }
 
-  // From now on nothing is lost, mangled or later than usual. Links that are cut stay cut.
+  // From now on nothing is lost, mangled or later than usual. Links that are cut or clogged stay
+  // so.
   void Calm();
 
   std::uint64_t sent() const { return sent_; }
@@ -86,9 +100,15 @@ class Network {
     raft::Message message;
     std::uint64_t number = 0;  // sent() when it was sent
   };
+  struct Held {
+    raft::Message message;
+    std::uint64_t number = 0;
+  };
   struct Link {
     Random random{0};
     int cuts = 0;
+    int clogs = 0;
+    std::vector<Held> held;  // while clogged
     Duration slower;
     SimTime last_arrival;  // the latest so far
   };
@@ -104,6 +124,8 @@ class Network {
   std::size_t nodes_;
   std::vector<Link> links_;  // from * nodes + to
   std::vector<Random> client_random_;
+  std::vector<int> client_cuts_;
+  std::map<NodeId, std::function<void(NodeId)>> snapshot_loss_;  // by sender
   std::int64_t extra_loss_permille_ = 0;
   Duration extra_delay_;
   std::vector<InTransit> slots_;  // by a kDeliver event's payload

@@ -43,15 +43,26 @@ void SimNode::Start() {
   if (!disk_.alive()) {
     disk_.StartProcess();
   }
+  const std::uint64_t cut = std::exchange(cut_in_start_, 0);
+  if (cut > 0) {
+    disk_.CutPowerAt(cut);
+  }
+  if (fault_in_start_.has_value()) {
+    disk_.Arm(*std::exchange(fault_in_start_, std::nullopt));
+  }
   absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
-      "", vfs_.name(), storage::Identity{.cluster = ClusterId{1}, .node = id_});
+      "", vfs_.name(), storage::Identity{.cluster = ClusterId{1}, .node = id_},
+      has_started_ ? storage::Expect::kFiles : storage::Expect::kFilesOrNone);
   if (!Stored(store.status(), "opening the node's files")) {
+    CountFailedStart(store.status(), cut > 0);
     return;
   }
+  has_started_ = true;
+  refusals_ = 0;
   store_.emplace(*std::move(store));
   StoredState stored = store_->TakeStored();
   world_.story.Started(id_, stored);
-  world_.judge.Started(id_, stored);
+  world_.judge.Started(id_, stored, disk_.may_have_forgotten());
   std::string error;
   replica_ = Replica::Start(ReplicaConfigOf(settings_, id_), std::move(stored),
                             election_random_.Child(incarnation_), LocalTime(), &error);
@@ -81,13 +92,18 @@ void SimNode::Crash() {
                      : Probe::kNodeCrashedWhileCheckpointInFlight);
   }
   const std::uint64_t how = crash_random_.Below(4);
-  const bool power_cut = how != 0 || disk_.crashed();
+  const bool power_cut = !stops_by_itself_ && (how != 0 || disk_.crashed());
   if (power_cut) {
     disk_.Crash(crash_random_, how <= 1 ? CrashMode::kDropAll : CrashMode::kRandom);
   } else {
     disk_.KillProcess();
   }
-  world_.story.Crashed(id_, power_cut);
+  if (stops_by_itself_) {
+    disk_.DisarmFaults();
+    world_.story.Stopped(id_, stop_reason_);
+  } else {
+    world_.story.Crashed(id_, power_cut);
+  }
   world_.judge.Stopped(id_);
   replica_.reset();
   store_.reset();
@@ -99,8 +115,15 @@ void SimNode::Crash() {
   deadline_ = Instant::Never();
   deadline_event_ = SimTime::Never();
   crash_is_due_ = false;
+  stops_by_itself_ = false;
   crash_point_ = CrashPoint::kNone;
   ++incarnation_;
+}
+
+void SimNode::Wipe() {
+  Crash();
+  disk_.Wipe();
+  disk_is_gone_ = has_started_;
 }
 
 void SimNode::Pause() {
@@ -203,6 +226,28 @@ void SimNode::DisarmCrashes() {
 void SimNode::Calm() {
   disk_stalls_ = false;
   disk_slower_ = Duration{};
+  disk_stalled_until_ = now();
+  cut_in_start_ = 0;
+  fault_in_start_.reset();
+  cut_in_state_write_ = 0;
+}
+
+// What has refused the files for good is told from what may pass.
+void SimNode::CountFailedStart(const absl::Status& status, bool cut) {
+  if (disk_.crashed()) {
+    if (cut) {
+      world_.probes.Count(Probe::kNodeCrashedInStart);
+    }
+  } else if (!disk_.has_failed()) {
+    ++refusals_;
+    world_.probes.Count(Probe::kFilesRefused);
+    if (given_up()) {
+      world_.probes.Count(Probe::kNodeGivenUp);
+      world_.story.GivenUp(id_, stop_reason_);
+    }
+  } else if (absl::IsResourceExhausted(status)) {
+    world_.probes.Count(Probe::kFullDiskRefusedAgain);
+  }
 }
 
 // ---- The replica
@@ -272,6 +317,9 @@ void SimNode::Notice(const raft::Event& event) {
     case raft::Event::Kind::kBecameCandidate:
       return probes.Count(Probe::kElectionStarted);
     case raft::Event::Kind::kBecameLeader:
+      if (replica_->machine().summary().applied_index < replica_->node().commit_index()) {
+        probes.Count(Probe::kNewLeaderBehindOnItsOwnDisk);
+      }
       return probes.Count(Probe::kLeaderElected);
     case raft::Event::Kind::kSteppedDown:
       return probes.Count(event.text.find("majority") != std::string::npos
@@ -285,12 +333,11 @@ void SimNode::Notice(const raft::Event& event) {
       return probes.Count(Probe::kSnapshotSent);
     case raft::Event::Kind::kSnapshotInstalled:
       return probes.Count(Probe::kSnapshotInstalled);
-    case raft::Event::Kind::kSnapshotRejected:
-      return probes.Count(Probe::kSnapshotRejected);
     case raft::Event::Kind::kCheckpointStored:
       return probes.Count(Probe::kCheckpointStored);
     case raft::Event::Kind::kBecameFollower:
     case raft::Event::Kind::kLeaderChanged:
+    case raft::Event::Kind::kSnapshotRejected:
       return;
   }
 }
@@ -378,6 +425,9 @@ void SimNode::ExecuteState() {
   const StateWrite& write = state_queue_.front();
   world_.judge.StoringState(id_,
                             std::visit([](const auto& each) { return SummaryOf(each); }, write));
+  if (cut_in_state_write_ > 0) {
+    disk_.CutPowerAt(std::exchange(cut_in_state_write_, 0));
+  }
   const auto* checkpoint = std::get_if<Checkpoint>(&write);
   const absl::Status status = checkpoint != nullptr
                                   ? store_->state().Apply(checkpoint->delta)
@@ -437,11 +487,33 @@ bool SimNode::Stored(const absl::Status& status, const char* what) {
     crash_is_due_ = true;
   }
   if (!status.ok() && !disk_.crashed()) {
-    throw Violation("storage works on a good disk",
-                    "node " + std::to_string(id_.value) + ", " + what + ": " + status.ToString(),
-                    {{.kind = Evidence::Kind::kStored, .node = id_}});
+    const bool gone = disk_is_gone_ && absl::IsFailedPrecondition(status);
+    if (!gone && !disk_.Explains(std::string(status.message()))) {
+      throw Violation("storage works on a good disk",
+                      "node " + std::to_string(id_.value) + ", " + what + ": " + status.ToString(),
+                      {{.kind = Evidence::Kind::kStored, .node = id_}});
+    }
+    StopBecause(status);
   }
   return status.ok();
+}
+
+// Any error of the disk is final for the process: a later success proves nothing.
+void SimNode::StopBecause(const absl::Status& status) {
+  stop_reason_ = status.ToString();
+  stops_by_itself_ = true;
+  crash_is_due_ = true;
+  ProbeCounts& probes = world_.probes;
+  if (absl::IsDataLoss(status)) {
+    probes.Count(Probe::kNodeStoppedByDamage);
+  } else if (absl::IsResourceExhausted(status)) {
+    probes.Count(Probe::kNodeStoppedByFullDisk);
+  } else if (disk_.counters().failed_syncs > failed_syncs_) {
+    probes.Count(Probe::kNodeStoppedByFailedSync);
+  } else {
+    probes.Count(Probe::kNodeStoppedByIoError);
+  }
+  failed_syncs_ = disk_.counters().failed_syncs;
 }
 
 Duration SimNode::DrawDiskTime() {
@@ -451,7 +523,8 @@ Duration SimNode::DrawDiskTime() {
       disk_random_.Chance(static_cast<std::uint64_t>(settings_.disk_stall_permille), 1000)) {
     micros += settings_.disk_stall_us;
   }
-  return Microseconds(micros) + disk_slower_;
+  const Duration stalled = std::max(Duration{}, disk_stalled_until_ - now());
+  return stalled + Microseconds(micros) + disk_slower_;
 }
 
 void SimNode::TraceState() {

@@ -4,6 +4,7 @@
 #ifndef LOCKSTEP_SIM_NODE_H_
 #define LOCKSTEP_SIM_NODE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -76,6 +77,13 @@ class SimNode {
 
   // The power went during the last event, or was planned to: Crash() is due.
   bool crash_is_due() const { return crash_is_due_; }
+  // It is due because the disk has failed: the process ends without a power cut.
+  bool stops_by_itself() const { return stops_by_itself_; }
+
+  // Its files are damaged or gone: starting it again would not help, and it stays down.
+  bool given_up() const { return refusals_ >= kRefusalsMax; }
+  // Why it last stopped by itself or did not start; for people.
+  const std::string& stop_reason() const { return stop_reason_; }
 
   // Handles an event for this machine: a deadline, something stored, a snapshot read.
   void Handle(const Event& event);
@@ -87,10 +95,22 @@ class SimNode {
 
   // Lets the power go at the nth change that the disk is asked for from now on.
   void CutPowerAtChange(std::uint64_t nth) { disk_.CutPowerAt(nth); }
+  // The same, counted from the beginning of its next start.
+  void CutPowerInStart(std::uint64_t nth) { cut_in_start_ = nth; }
+  // Lets an operation of its next start fail.
+  void FailInStart(DiskFault fault) { fault_in_start_ = fault; }
+  // As CutPowerAtChange(), counted from the beginning of its next write to state.db.
+  void CutPowerInStateWrite(std::uint64_t nth) { cut_in_state_write_ = nth; }
   // Crashes when a write to log.db next gets to this point.
   void CrashAt(CrashPoint point) { crash_point_ = point; }
   void DisarmCrashes();
   void SlowDiskDown(Duration by) { disk_slower_ = disk_slower_ + by; }
+  // No storage operation begun before then is done before then.
+  void StallDisk(SimTime until) { disk_stalled_until_ = std::max(disk_stalled_until_, until); }
+  // To make it fail. A node whose disk fails stops: Crash() is due then.
+  Disk& disk() { return disk_; }
+  // The power is cut and the disk is replaced by an empty one.
+  void Wipe();
   // From now on the disk never stalls.
   void Calm();
 
@@ -121,13 +141,19 @@ class SimNode {
   void TellState(bool stored);
   void ReadSnapshot(NodeId peer);
 
-  // True if `status` is success; false if the power was cut. Throws Violation on other errors.
+  // True if `status` is success; false if the power was cut, or the disk was made to fail and the
+  // node stops. Throws Violation on an error without a cause.
   bool Stored(const absl::Status& status, const char* what);
+  void StopBecause(const absl::Status& status);
+  void CountFailedStart(const absl::Status& status, bool cut);
   Duration DrawDiskTime();
   void TraceState();
   Instant LocalTime() const;
   SimTime now() const { return world_.scheduler.now(); }
   void After(Duration delay, EventKind kind, std::uint64_t payload = 0);
+
+  // A read that went wrong does so once: damage is what is found again.
+  static constexpr int kRefusalsMax = 2;
 
   const NodeId id_;
   const Settings settings_;
@@ -159,6 +185,16 @@ class SimNode {
 
   CrashPoint crash_point_ = CrashPoint::kNone;
   bool crash_is_due_ = false;
+  bool stops_by_itself_ = false;  // crash_is_due_, and the process ends without a power cut
+  std::string stop_reason_;
+  bool has_started_ = false;        // ever, with success
+  int refusals_ = 0;                // of its files since they were last accepted
+  bool disk_is_gone_ = false;       // with what it had promised
+  std::uint64_t failed_syncs_ = 0;  // of the disk, when the node last stopped
+  std::uint64_t cut_in_start_ = 0;
+  std::optional<DiskFault> fault_in_start_;
+  std::uint64_t cut_in_state_write_ = 0;
+  SimTime disk_stalled_until_;
   Duration disk_slower_;
   bool disk_stalls_ = true;
 };

@@ -55,6 +55,9 @@ std::string ValidateFault(const Plan& plan, const Fault& fault) {
   if (shape.group && (fault.group == 0 || fault.group >> plan.settings.nodes != 0)) {
     return name + ": the group is empty or has nodes that do not exist";
   }
+  if (shape.client && fault.client >= static_cast<std::uint64_t>(plan.settings.clients)) {
+    return name + ": there is no client " + std::to_string(fault.client);
+  }
   if (shape.amount != nullptr &&
       (fault.amount < shape.amount_min || fault.amount > shape.amount_max)) {
     return name + ": " + Between(shape.amount, shape.amount_min, shape.amount_max, fault.amount);
@@ -133,7 +136,7 @@ const std::vector<SettingField>& SettingFields() {
 const std::vector<FaultShape>& FaultShapes() {
   // In the order of FaultKind.
   static const std::vector<FaultShape> shapes = {
-      // kind, name, node, peer, group, lasts, amount
+      // kind, name, node, peer, group, lasts, amount, client
       {FaultKind::kCrash, "crash", true, false, false, true, nullptr, 0, 0},
       {FaultKind::kCrashInStorage, "crash-in-storage", true, false, false, true, "change", 1,
        kMany},
@@ -152,6 +155,29 @@ const std::vector<FaultShape>& FaultShapes() {
       {FaultKind::kClockDrift, "clock-drift", true, false, false, true, "ppm", -900'000, 1'000'000},
       {FaultKind::kSlowDisk, "slow-disk", true, false, false, true, "by_us", 1, kHour},
       {FaultKind::kCheckpoint, "checkpoint", true, false, false, false, nullptr, 0, 0},
+      {FaultKind::kCrashInStart, "crash-in-start", true, false, false, true, "change", 1, kMany},
+      {FaultKind::kCrashInState, "crash-in-state", true, false, false, true, "change", 1, kMany},
+      {FaultKind::kFlapLink, "flap-link", true, true, false, true, "every_us", 1'000, kHour},
+      {FaultKind::kClog, "clog", true, false, false, true, nullptr, 0, 0},
+      {FaultKind::kCutSnapshot, "cut-snapshot", true, false, false, true, nullptr, 0, 0},
+      {FaultKind::kClockStepBack, "clock-step-back", true, false, false, false, "by_us", 1, kHour},
+      {FaultKind::kDiskError, "disk-error", true, false, false, true, "operation", 1, kMany},
+      {FaultKind::kReadError, "read-error", true, false, false, true, "read", 1, kMany},
+      {FaultKind::kSyncError, "sync-error", true, false, false, true, "sync", 1, kMany},
+      {FaultKind::kDiskFull, "disk-full", true, false, false, true, nullptr, 0, 0},
+      {FaultKind::kDiskStall, "disk-stall", true, false, false, true, nullptr, 0, 0},
+      {FaultKind::kReadRot, "read-rot", true, false, false, true, "read", 1, kMany},
+      {FaultKind::kBitRot, "bit-rot", true, false, false, false, "millionth", 0, 999'999},
+      {FaultKind::kLyingDisk, "lying-disk", true, false, false, true, nullptr, 0, 0},
+      {FaultKind::kWipe, "wipe", true, false, false, true, nullptr, 0, 0},
+      {FaultKind::kClientPause, "client-pause", false, false, false, true, nullptr, 0, 0, true},
+      {FaultKind::kClientCut, "client-cut", false, false, false, true, nullptr, 0, 0, true},
+      {FaultKind::kClientDuplicate, "client-duplicate", false, false, false, true, nullptr, 0, 0,
+       true},
+      {FaultKind::kClientAbandon, "client-abandon", false, false, false, false, nullptr, 0, 0,
+       true},
+      {FaultKind::kClientRestart, "client-restart", false, false, false, false, nullptr, 0, 0,
+       true},
   };
   return shapes;
 }

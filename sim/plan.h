@@ -106,6 +106,34 @@ enum class FaultKind : std::uint8_t {
   kClockDrift,      // the clock of `node` gains `amount` ppm instead of what it does otherwise
   kSlowDisk,        // writes of `node` take `amount` microseconds more
   kCheckpoint,      // `node` is asked for a checkpoint
+
+  // Processes.
+  kCrashInStart,  // the power of `node` is cut, and once more in its next start, at the `amount`-th
+                  // change that its disk is asked for
+  kCrashInState,  // the power of `node` is cut at the `amount`-th change of its next write to
+                  // state.db: a checkpoint, or a snapshot being installed
+  // The network.
+  kFlapLink,     // as kCutLink, on and off again every `amount` microseconds
+  kClog,         // what `node` sends and is sent waits until the fault ends
+  kCutSnapshot,  // the next snapshot that `node` sends is lost with its connection: the link is cut
+  // Clocks.
+  kClockStepBack,  // the clock of `node` shows `amount` microseconds less
+  // Disks. A node stops when its disk fails, and is started again after `lasts`.
+  kDiskError,  // the `amount`-th operation from now fails
+  kReadError,  // the power is cut, and the `amount`-th read of the next start fails
+  kSyncError,  // the `amount`-th sync from now fails: what it should have covered is at risk
+  kDiskFull,   // there is no room while it lasts
+  kDiskStall,  // no write to the files of `node` is done before it ends
+  kReadRot,    // the power is cut, and the `amount`-th read of the next start has one wrong bit
+  kBitRot,     // one bit of the node's files turns over: at `amount` millionths of their length
+  kLyingDisk,  // syncs are reported and not done while it lasts (docs/fault-model.md)
+  kWipe,       // `node` loses its disk for good, and finds an empty one when it starts
+  // Clients.
+  kClientPause,      // `client` stands still
+  kClientCut,        // `client` reaches no node, and no answer reaches it
+  kClientDuplicate,  // `client` sends each request twice, to two nodes
+  kClientAbandon,    // `client` gives up what it waits for and goes on
+  kClientRestart,    // the same, and it forgets its session and what it has read
 };
 
 // Which fields of a Fault its kind uses, and the name in plans.
@@ -119,6 +147,7 @@ struct FaultShape {
   const char* amount;  // what the number is called; null if there is none
   std::int64_t amount_min;
   std::int64_t amount_max;
+  bool client = false;
 };
 const std::vector<FaultShape>& FaultShapes();
 const FaultShape& ShapeOf(FaultKind kind);
@@ -134,6 +163,7 @@ struct Fault {
   std::uint64_t group = 0;  // bit (id - 1) is set for each node in it
   Duration lasts{};
   std::int64_t amount = 0;
+  std::uint64_t client = 0;  // from 0
 
   friend bool operator==(const Fault&, const Fault&) = default;
 };

@@ -18,6 +18,7 @@ enum Stream : std::uint64_t {
   kClocks,
   kOperations,
   kStalledLeaders,
+  kVictims,
   kFaults = 100,  // plus the kind
 };
 
@@ -28,7 +29,7 @@ std::int64_t Pick(Random& random, std::initializer_list<std::int64_t> choices) {
 Settings DrawSettings(const Random& seed) {
   Settings settings;
   Random shape = seed.Child(kShape);
-  settings.nodes = Pick(shape, {1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 5, 5});
+  settings.nodes = Pick(shape, {1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 6, 7});
   settings.clients = shape.Between(2, 8);
   settings.keys = Pick(shape, {1, 3, 5, 10});
   settings.fault_phase_us = shape.Between(15'000'000, 40'000'000);
@@ -143,10 +144,31 @@ std::vector<PlannedOperation> DrawOperations(const Settings& settings,
   }
 }
 
+// Kinds after which a node may be lost for good.
+bool DamagesFiles(FaultKind kind) {
+  return kind == FaultKind::kReadRot || kind == FaultKind::kBitRot || kind == FaultKind::kWipe;
+}
+
+// Nodes whose files may be damaged: within the budget so few that the others are a majority.
+std::vector<std::uint64_t> DrawVictims(const Settings& settings, Budget budget, Random random) {
+  std::vector<std::uint64_t> victims;
+  for (std::int64_t id = 1; id <= settings.nodes; ++id) {
+    victims.push_back(static_cast<std::uint64_t>(id));
+  }
+  for (std::size_t i = victims.size() - 1; i > 0; --i) {
+    std::swap(victims[i], victims[random.Below(i + 1)]);
+  }
+  if (budget == Budget::kWithin) {
+    victims.resize((victims.size() - 1) / 2);
+  }
+  return victims;
+}
+
 // Draws single faults of the kind that it is asked for.
 class FaultDraw {
  public:
-  FaultDraw(const Settings& settings, Random random) : settings_(settings), random_(random) {}
+  FaultDraw(const Settings& settings, const std::vector<std::uint64_t>& victims, Random random)
+      : settings_(settings), victims_(victims), random_(random) {}
 
   Fault Draw(FaultKind kind, std::int64_t at_us) {
     Fault fault{.at = SimTime{} + Microseconds(at_us), .kind = kind};
@@ -155,6 +177,12 @@ class FaultDraw {
     const FaultShape& shape = ShapeOf(kind);
     if (shape.node) {
       fault.node = random_.Chance(1, 2) ? kWhoeverLeads : 1 + random_.Below(nodes);
+    }
+    if (DamagesFiles(kind)) {
+      fault.node = victims_[random_.Below(victims_.size())];
+    }
+    if (shape.client) {
+      fault.client = random_.Below(static_cast<std::uint64_t>(settings_.clients));
     }
     if (shape.peer) {
       fault.node = 1 + random_.Below(nodes);
@@ -184,6 +212,29 @@ class FaultDraw {
       case FaultKind::kClockDrift:
         fault.amount = random_.Between(-500'000, 1'000'000);
         break;
+      case FaultKind::kClockStepBack:
+        fault.amount = Pick(random_, {timeout / 2, 2 * timeout, 10 * timeout});
+        break;
+      case FaultKind::kFlapLink:
+        fault.amount = Pick(random_, {timeout / 10, timeout / 3, timeout});
+        break;
+      case FaultKind::kCrashInStart:
+        fault.amount = random_.Between(1, 60);
+        break;
+      case FaultKind::kCrashInState:
+      case FaultKind::kSyncError:
+        fault.amount = random_.Between(1, 20);
+        break;
+      case FaultKind::kDiskError:
+        fault.amount = random_.Between(1, 300);
+        break;
+      case FaultKind::kReadError:
+      case FaultKind::kReadRot:
+        fault.amount = random_.Between(1, 50);
+        break;
+      case FaultKind::kBitRot:
+        fault.amount = random_.Between(0, 999'999);
+        break;
       default:
         break;
     }
@@ -203,23 +254,50 @@ class FaultDraw {
   }
 
   const Settings& settings_;
+  const std::vector<std::uint64_t>& victims_;
   Random random_;
 };
 
-bool Possible(FaultKind kind, const Settings& settings) {
+bool Possible(FaultKind kind, const Settings& settings, const std::vector<std::uint64_t>& victims,
+              Budget budget) {
   const FaultShape& shape = ShapeOf(kind);
+  if ((DamagesFiles(kind) && victims.empty()) ||
+      (kind == FaultKind::kLyingDisk && budget == Budget::kWithin)) {
+    return false;
+  }
   return settings.nodes > 1 || (!shape.peer && !shape.group && kind != FaultKind::kIsolate);
 }
 
+// Swizzled clogging (FoundationDB): a few nodes are clogged one after the other, and unclogged in
+// another order.
+void AddSwizzledClogs(const Fault& first, const Settings& settings, Random& random,
+                      std::vector<Fault>& faults) {
+  for (std::uint64_t id = 1; id <= static_cast<std::uint64_t>(settings.nodes); ++id) {
+    if (random.Chance(1, 2)) {
+      Fault clog = first;
+      clog.node = id;
+      clog.at = first.at + Microseconds(random.Between(0, 2 * settings.election_timeout_us));
+      clog.lasts = Microseconds(random.Between(1, 1 + 2 * first.lasts.ns / 1000));
+      faults.push_back(clog);
+    }
+  }
+}
+
 // Adds faults of one kind, on average `mean_us` apart.
-void AddFaults(const Settings& settings, FaultKind kind, std::int64_t mean_us, const Random& seed,
+void AddFaults(const Settings& settings, FaultKind kind, std::int64_t mean_us,
+               const std::vector<std::uint64_t>& victims, const Random& seed,
                std::vector<Fault>& faults) {
   Random times = seed.Child(kFaults + static_cast<std::uint64_t>(kind)).Child(0);
-  FaultDraw draw(settings, seed.Child(kFaults + static_cast<std::uint64_t>(kind)).Child(1));
+  FaultDraw draw(settings, victims,
+                 seed.Child(kFaults + static_cast<std::uint64_t>(kind)).Child(1));
   std::int64_t at_us = times.Between(0, 2 * mean_us);
   while (at_us < settings.fault_phase_us) {
     const Fault fault = draw.Draw(kind, at_us);
-    faults.push_back(fault);
+    if (kind == FaultKind::kClog) {
+      AddSwizzledClogs(fault, settings, times, faults);
+    } else {
+      faults.push_back(fault);
+    }
     // Some come in bursts: a flapping link, a node that crashes again while it recovers.
     std::int64_t gap_us = times.Between(0, 2 * mean_us);
     if (times.Chance(1, 5)) {
@@ -252,7 +330,7 @@ void SortByTime(std::vector<Fault>& faults) {
 
 }  // namespace
 
-Plan DrawPlan(std::uint64_t seed) {
+Plan DrawPlan(std::uint64_t seed, Budget budget) {
   const Random parent(seed);
   Plan plan;
   plan.seed = seed;
@@ -261,12 +339,17 @@ Plan DrawPlan(std::uint64_t seed) {
   Random rate = parent.Child(kOperations).Child(2);
   const std::int64_t operations_per_second = Pick(rate, {5, 20, 20, 50});
   plan.operations = DrawOperations(plan.settings, operations_per_second, parent.Child(kOperations));
+  const std::vector<std::uint64_t> victims =
+      DrawVictims(plan.settings, budget, parent.Child(kVictims));
   for (const FaultShape& shape : FaultShapes()) {
     Random random = parent.Child(kFaults + static_cast<std::uint64_t>(shape.kind)).Child(2);
-    const bool wanted = random.Chance(2, 5) && Possible(shape.kind, plan.settings);
-    const std::int64_t mean_us = Pick(random, {1'000'000, 3'000'000, 8'000'000, 20'000'000});
+    const bool wanted = random.Chance(1, 4) && Possible(shape.kind, plan.settings, victims, budget);
+    // A node that is lost does nothing more: seldom enough that most runs lose none or one.
+    const std::int64_t mean_us = DamagesFiles(shape.kind)
+                                     ? Pick(random, {20'000'000, 60'000'000})
+                                     : Pick(random, {1'000'000, 3'000'000, 8'000'000, 20'000'000});
     if (wanted) {
-      AddFaults(plan.settings, shape.kind, mean_us, parent, plan.faults);
+      AddFaults(plan.settings, shape.kind, mean_us, victims, parent, plan.faults);
     }
   }
   StallSomeIsolatedLeaders(parent.Child(kStalledLeaders), plan.faults);
@@ -292,7 +375,10 @@ Plan DrawBenchmarkPlan(std::uint64_t seed, std::int64_t operations_per_second,
   plan.clocks = DrawClocks(plan.settings, parent.Child(kClocks));
   plan.operations = DrawOperations(plan.settings, operations_per_second, parent.Child(kOperations));
   for (const FaultShape& shape : FaultShapes()) {
-    AddFaults(plan.settings, shape.kind, 30'000'000, parent, plan.faults);
+    // A node that is lost for good would make the rest cheaper.
+    if (!DamagesFiles(shape.kind) && shape.kind != FaultKind::kLyingDisk) {
+      AddFaults(plan.settings, shape.kind, 30'000'000, {}, parent, plan.faults);
+    }
   }
   SortByTime(plan.faults);
   return plan;

@@ -14,8 +14,15 @@
 
 namespace lockstep::sim {
 
+// How much a plan may ask for (docs/fault-model.md).
+enum class Budget : std::uint8_t {
+  kWithin,  // files are damaged or lost on so few nodes that a majority keeps theirs: safety and
+            // liveness must hold
+  kBeyond,  // anything goes, disks that lie about syncs too: safety must hold, or nodes stop
+};
+
 // The plan of this seed. Always valid.
-Plan DrawPlan(std::uint64_t seed);
+Plan DrawPlan(std::uint64_t seed, Budget budget = Budget::kWithin);
 
 // A plan for measuring: five nodes, every kind of fault each 30 s on average, ordinary settings,
 // and `operations_per_second` client operations for `fault_phase`.

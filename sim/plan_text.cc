@@ -153,6 +153,9 @@ Fault ReadFault(const std::vector<std::string_view>& words) {
     if (shape.node) {
       fault.node = ReadNode(arguments.Take("node"));
     }
+    if (shape.client) {
+      fault.client = ReadNumber<std::uint64_t>(arguments.Take("client"));
+    }
     if (shape.peer) {
       fault.peer = ReadNumber<std::uint64_t>(arguments.Take("peer"));
     }
@@ -262,6 +265,9 @@ std::string Describe(const Fault& fault) {
   std::string text = shape.name;
   if (shape.node) {
     text += " node=" + (fault.node == kWhoeverLeads ? "leader" : std::to_string(fault.node));
+  }
+  if (shape.client) {
+    text += " client=" + std::to_string(fault.client);
   }
   if (shape.peer) {
     text += " peer=" + std::to_string(fault.peer);

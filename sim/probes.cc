@@ -30,8 +30,6 @@ const char* Name(Probe probe) {
       return "snapshot sent";
     case Probe::kSnapshotInstalled:
       return "snapshot installed";
-    case Probe::kSnapshotRejected:
-      return "snapshot rejected";
     case Probe::kCheckpointStored:
       return "checkpoint stored";
     case Probe::kOlderTermEntryCommitted:
@@ -114,6 +112,46 @@ const char* Name(Probe probe) {
       return "late reply ignored";
     case Probe::kHistoryTooHardToCheck:
       return "history too hard to check";
+    case Probe::kNodeCrashedInStart:
+      return "node crashed in start";
+    case Probe::kSnapshotLost:
+      return "snapshot lost with its connection";
+    case Probe::kMessageClogged:
+      return "message clogged";
+    case Probe::kLinkFlapped:
+      return "link flapped";
+    case Probe::kClockSteppedBack:
+      return "clock stepped back";
+    case Probe::kNodeStoppedByIoError:
+      return "node stopped by io error";
+    case Probe::kNodeStoppedByFailedSync:
+      return "node stopped by failed sync";
+    case Probe::kNodeStoppedByFullDisk:
+      return "node stopped by full disk";
+    case Probe::kNodeStoppedByDamage:
+      return "node stopped by damage";
+    case Probe::kFilesRefused:
+      return "damaged or missing files refused";
+    case Probe::kFullDiskRefusedAgain:
+      return "start on a full disk failed";
+    case Probe::kNodeGivenUp:
+      return "node given up";
+    case Probe::kBitRotted:
+      return "bit rotted";
+    case Probe::kDiskStalled:
+      return "disk stalled";
+    case Probe::kClientPaused:
+      return "client paused";
+    case Probe::kClientCutOff:
+      return "client cut off";
+    case Probe::kRequestDuplicated:
+      return "request duplicated";
+    case Probe::kRequestAbandoned:
+      return "request abandoned";
+    case Probe::kClientRestarted:
+      return "client restarted";
+    case Probe::kNewLeaderBehindOnItsOwnDisk:
+      return "new leader behind on its own disk";
     case Probe::kCount:
       break;
   }

@@ -53,8 +53,12 @@ RunResult RunPlan(const Plan& plan, const RunOptions& options) {
   } catch (const AssertionFailure& failure) {
     result.failure = Failure{kAssertion, failure.what()};
   }
-  if (result.failure.has_value()) {
-    world.story().Violated(result.failure->property, result.failure->text, evidence);
+  if (world.judge().promises_are_void()) {
+    result.excused = std::exchange(result.failure, std::nullopt);
+  }
+  if (const auto& broken = result.failure.has_value() ? result.failure : result.excused;
+      broken.has_value()) {
+    world.story().Violated(broken->property, broken->text, evidence);
   } else if (!result.cut_off) {
     world.story().Clean();
   }

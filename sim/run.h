@@ -30,6 +30,9 @@ struct Failure {
 
 struct RunResult {
   std::optional<Failure> failure;
+  // What broke after a disk had forgotten what its syncs had promised: no failure of ours, and the
+  // run ended with it (docs/fault-model.md).
+  std::optional<Failure> excused;
   Fingerprint fingerprint;
   Duration simulated;
   Duration work;         // of the processor, for people: nothing depends on it

@@ -25,6 +25,7 @@ enum class EventKind : std::uint8_t {
   kClientOperation,  // payload: index of an operation of the plan
   kFault,            // payload: index of a fault of the plan
   kFaultEnd,         // payload: index of a fault that is under way
+  kFaultTurn,        // payload: the same, of one that comes and goes
   kRestart,          // target: the node; payload: the crash that it recovers from
 };
 

@@ -15,6 +15,7 @@
 
 #include "core/types.h"
 #include "sim/client.h"
+#include "sim/nemesis.h"
 #include "sim/network.h"
 #include "sim/node.h"
 #include "sim/oracles/judge.h"
@@ -62,14 +63,14 @@ class World {
   // nothing is lost any more. Clients wait as long as it takes.
   void Heal();
 
-  // After Heal(): every client has its answer, and all nodes have applied all there is and know the
-  // same leader.
+  // After Heal(): every client has its answer, and all nodes that are not given up have applied all
+  // there is and know the same leader.
   bool Settled() const;
   // How long that may take after Heal(), and after an operation began, counted for each operation
   // on its own (docs/simulator.md).
   Duration SettlingBound() const;
-  // Everybody's state, for a failure's report.
-  std::string Describe() const;
+  // Whether the nodes that can work, now or once they are started, are a majority.
+  bool MajorityIsLeft() const { return nemesis_.MajorityIsLeft(); }
 
   SimTime now() const { return scheduler_.now(); }
   std::uint64_t events() const { return scheduler_.popped(); }
@@ -89,18 +90,7 @@ class World {
   NodeId Leader() const;
 
  private:
-  struct ActiveFault {
-    Fault fault;
-    NodeId node;  // the one it struck, 0 if none
-    bool ended = false;
-    std::vector<std::pair<NodeId, NodeId>> cuts;
-  };
-
   void Dispatch(const Event& event);
-  void CrashWhatIsDue();
-  void CrashNode(SimNode& node, Duration downtime);
-  void Cut(ActiveFault& fault, NodeId from, NodeId to);
-  void CutFault(ActiveFault& active);
   void ScheduleNextOperation();
   void ScheduleNextFault();
 
@@ -111,14 +101,13 @@ class World {
   story::Teller story_;
   Judge judge_;
   Network network_;
-  std::vector<std::unique_ptr<SimNode>> nodes_;
-  std::vector<Duration> downtime_;  // by node: of a crash that is armed
+  Nodes nodes_;
   Clients clients_;
+  Nemesis nemesis_;
 
   RequestId last_story_request_;
   std::map<RequestId, Reply> story_answers_;
 
-  std::vector<ActiveFault> active_;
   std::size_t next_operation_ = 0;
   std::size_t operations_begun_ = 0;
   std::size_t next_fault_ = 0;

@@ -22,16 +22,29 @@ Judge::Judge(std::size_t nodes, ProbeCounts& probes)
   }
 }
 
-void Judge::Started(NodeId id, const StoredState& stored) {
-  CheckLogLoaded(id, stored.log);
-  CheckStateLoaded(id, stored.image.summary);
+void Judge::Started(NodeId id, const StoredState& stored, bool may_have_forgotten) {
   Node& node = At(id);
+  if (may_have_forgotten) {
+    Believe(node, stored);
+  } else {
+    CheckLogLoaded(id, stored.log);
+    CheckStateLoaded(id, stored.image.summary);
+  }
   election_safety_.HardStateDurable(id, node.durable.hard_state());
   canonical_.Covered(id, {node.state.applied_index, node.state.applied_term});
   digests_.Applied(id, node.state);
   node.memory = node.durable;
   node.applied = node.state.applied_index;
   node.view.reset();
+}
+
+void Judge::Believe(Node& node, const StoredState& stored) {
+  promises_are_void_ = promises_are_void_ || !node.durable.DifferenceFrom(stored.log).empty() ||
+                       stored.image.summary != node.state;
+  node.storing_log.clear();
+  node.storing_state.reset();
+  node.durable = LogShadow(stored.log);
+  node.state = stored.image.summary;
 }
 
 // A transaction that had not returned may have happened or not, but not by half; everything else is

@@ -32,8 +32,9 @@ class Judge {
 
   // ---- A node's life
 
-  // `node` starts, and has read this from its files.
-  void Started(NodeId node, const StoredState& stored);
+  // `node` starts, and has read this from its files. If its disk may have forgotten what its syncs
+  // had promised, anything that a node can hold is believed.
+  void Started(NodeId node, const StoredState& stored, bool may_have_forgotten = false);
   // `node` is gone. What was being stored may or may not be on its disk.
   void Stopped(NodeId node);
 
@@ -69,6 +70,9 @@ class Judge {
   // The run is over.
   void CheckEnd() const { exactly_once_.CheckRefused(); }
 
+  // Whether a node started on less than it had promised: nothing can be demanded from then on.
+  bool promises_are_void() const { return promises_are_void_; }
+
   const CanonicalLog& canonical() const { return canonical_; }
   const ExactlyOnce& exactly_once() const { return exactly_once_; }
   std::size_t terms_led() const { return election_safety_.terms_led(); }
@@ -87,6 +91,7 @@ class Judge {
   Node& At(NodeId node) { return nodes_[node.value - 1]; }
   const Node& At(NodeId node) const { return nodes_[node.value - 1]; }
 
+  void Believe(Node& node, const StoredState& stored);
   void CheckLogLoaded(NodeId id, const raft::DurableState& log);
   void CheckStateLoaded(NodeId id, const kv::Summary& summary);
   void CheckShadow(const Node& node, const raft::View& view) const;
@@ -101,6 +106,7 @@ class Judge {
   Digests digests_;
   ExactlyOnce exactly_once_;
   ProbeCounts& probes_;
+  bool promises_are_void_ = false;
 };
 
 }  // namespace lockstep::sim

@@ -20,7 +20,8 @@ namespace lockstep::sim::story {
 enum class Kind : std::uint8_t {
   // ---- A node's life: node
   kStart = 1,  // term, peer: its vote; index, base_term: its log begins after; entries: all of it
-  kCrash,      // what: "power" or "process"
+  kCrash,      // what: "power", "process", "stop" (by itself, because of its disk) or "given-up"
+               // (its files are damaged or gone)
   kPause,
   kResume,
   // ---- What a node is and notices: node
@@ -51,7 +52,7 @@ enum class Kind : std::uint8_t {
   kAnswer,   // the same: the node has answered, and the answer is on its way
   kReply,    // the same: the answer has reached the client
   // ---- Faults: number: counts faults as they begin; what: the kind's name in plans
-  kFault,     // node, peer, group: as far as the kind has them
+  kFault,     // node, peer, group, client: as far as the kind has them
   kFaultEnd,  // the same
   kHeal,      // all faults end
   // ---- The end

@@ -107,6 +107,19 @@ void Teller::Crashed(NodeId node, bool power_cut) {
         .text = power_cut ? "loses power" : "is killed"});
 }
 
+void Teller::Stopped(NodeId node, const std::string& why) {
+  if (on()) {
+    At(node).runs = false;
+    Tell({.kind = Kind::kCrash, .what = "stop", .node = node, .text = "stops: " + why});
+  }
+}
+
+void Teller::GivenUp(NodeId node, const std::string& why) {
+  if (on()) {
+    Tell({.kind = Kind::kCrash, .what = "given-up", .node = node, .text = "is given up: " + why});
+  }
+}
+
 void Teller::Paused(NodeId node) {
   if (on()) {
     At(node).paused = true;
@@ -377,6 +390,7 @@ void Teller::TellFault(Kind kind, std::size_t number, const Fault& fault, NodeId
         .what = shape.name,
         .node = shape.node ? node : NodeId(),
         .peer = shape.peer ? NodeId{fault.peer} : NodeId(),
+        .client = shape.client ? std::optional<std::uint64_t>(fault.client) : std::nullopt,
         .number = number,
         .group = shape.group ? fault.group : 0,
         .text = std::move(text)});

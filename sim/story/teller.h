@@ -29,6 +29,9 @@ class Teller {
 
   void Started(NodeId node, const StoredState& stored);
   void Crashed(NodeId node, bool power_cut);
+  // The process has ended by itself, because of its disk; then: it will not be started again.
+  void Stopped(NodeId node, const std::string& why);
+  void GivenUp(NodeId node, const std::string& why);
   void Paused(NodeId node);
   void Resumed(NodeId node);
   // An input is handled. To be told before anything is made of its effects, so that the story of a

@@ -9,6 +9,7 @@
 
 #include "core/kv/machine.h"
 #include "core/kv/requests.h"
+#include "sim/oracles/liveness.h"
 
 namespace lockstep {
 namespace {
@@ -49,7 +50,7 @@ void Cluster::RunUntil(const std::function<bool()>& done, const char* what) {
   while (!done()) {
     if (world_.now() > limit) {
       throw std::runtime_error(std::string("in vain: waiting for ") + what + "\n" +
-                               world_.Describe());
+                               sim::PostMortem(world_));
     }
     world_.Step();
   }

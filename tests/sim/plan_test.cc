@@ -33,8 +33,8 @@ TEST(PlanTest, AllKindsOfFaultActionAndClusterAreDrawn) {
   std::set<FaultKind> kinds;
   std::set<ClientAction> actions;
   std::set<std::int64_t> sizes;
-  for (std::uint64_t seed = 0; seed < 200; ++seed) {
-    const Plan plan = DrawPlan(seed);
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    const Plan plan = DrawPlan(seed, seed % 2 == 0 ? Budget::kWithin : Budget::kBeyond);
     sizes.insert(plan.settings.nodes);
     for (const Fault& fault : plan.faults) {
       kinds.insert(fault.kind);
@@ -45,7 +45,23 @@ TEST(PlanTest, AllKindsOfFaultActionAndClusterAreDrawn) {
   }
   EXPECT_EQ(kinds.size(), FaultShapes().size());
   EXPECT_EQ(actions.size(), 7u);
-  EXPECT_EQ(sizes, (std::set<std::int64_t>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(sizes, (std::set<std::int64_t>{1, 2, 3, 4, 5, 6, 7}));
+}
+
+TEST(PlanTest, WithinTheFaultModelAMajorityKeepsItsFiles) {
+  for (std::uint64_t seed = 0; seed < 500; ++seed) {
+    const Plan plan = DrawPlan(seed);
+    std::set<std::uint64_t> damaged;
+    for (const Fault& fault : plan.faults) {
+      if (fault.kind == FaultKind::kBitRot || fault.kind == FaultKind::kReadRot ||
+          fault.kind == FaultKind::kWipe) {
+        damaged.insert(fault.node);
+        EXPECT_NE(fault.node, kWhoeverLeads);
+      }
+      EXPECT_NE(fault.kind, FaultKind::kLyingDisk);
+    }
+    EXPECT_LT(2 * damaged.size(), static_cast<std::size_t>(plan.settings.nodes));
+  }
 }
 
 TEST(PlanTest, TheBenchmarkPlanIsValid) {
