@@ -57,7 +57,7 @@ class Hunter {
  private:
   // In a worker.
   std::string RunSeed(std::string_view order) const {
-    const Plan plan = DrawPlan(std::stoull(std::string(order)));
+    const Plan plan = DrawPlan(std::stoull(std::string(order)), options_.budget);
     return WriteReport(RunGuarded(options_.run, plan, {}));
   }
 
@@ -82,6 +82,7 @@ class Hunter {
     operations_.failed += result.operations.failed;
     operations_.unknown += result.operations.unknown;
     probes_.Add(result.probes);
+    excused_ += result.excused.has_value() ? 1 : 0;
     if (result.failure.has_value()) {
       const Failure& failure = *result.failure;
       ++failures_;
@@ -89,7 +90,10 @@ class Hunter {
       ClearProgress();
       std::printf("seed %" PRIu64 " FAILED: %s\n  %s\n  to repeat: %s run --seed %" PRIu64 "%s\n",
                   seed, failure.property.c_str(), Indented(failure.text).c_str(), program_.c_str(),
-                  seed, failure.property == kDeterminism ? " --double-check" : "");
+                  seed,
+                  (std::string(options_.budget == Budget::kBeyond ? " --beyond" : "") +
+                   (failure.property == kDeterminism ? " --double-check" : ""))
+                      .c_str());
       std::fflush(stdout);
     }
   }
@@ -154,6 +158,9 @@ class Hunter {
     for (std::size_t i = 0; i < kProbeCount; ++i) {
       std::printf("  %12" PRIu64 "  %s\n", probes_.counts[i], Name(static_cast<Probe>(i)));
     }
+    if (excused_ > 0) {
+      std::printf("ended by what a lying disk had lost, which is excused: %" PRIu64 "\n", excused_);
+    }
     if (Interrupted()) {
       std::printf("interrupted\n");
     }
@@ -174,6 +181,7 @@ class Hunter {
 
   std::uint64_t seeds_done_ = 0;
   std::uint64_t failures_ = 0;
+  std::uint64_t excused_ = 0;
   std::map<std::string, std::uint64_t> by_property_;
   std::uint64_t events_ = 0;
   std::uint64_t committed_ = 0;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/types.h"
+#include "sim/plan_draw.h"
 #include "sim/run_report.h"
 
 namespace lockstep::sim {
@@ -17,6 +18,7 @@ struct HuntOptions {
   // At least one of the two bounds is set; the first that is reached ends the hunt.
   std::optional<std::uint64_t> seeds;
   std::optional<Duration> time;
+  Budget budget = Budget::kWithin;
   unsigned jobs = 1;
   bool double_check = false;  // each seed is run twice; what `run` is made to do
   bool keep_going = false;    // after a failure

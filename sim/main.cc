@@ -77,6 +77,13 @@ int main(int argc, char** argv) {
   run_app->add_option("--history", run.history_file,
                       "Writes what clients did and saw to this file (docs/histories.md)");
 
+  const auto add_beyond = [](CLI::App* command, lockstep::sim::Budget* budget) {
+    command->add_flag_callback(
+        "--beyond", [budget] { *budget = lockstep::sim::Budget::kBeyond; },
+        "Draws plans beyond the fault model: only safety must hold (docs/fault-model.md)");
+  };
+  add_beyond(run_app, &run.budget);
+
   lockstep::sim::HuntOptions hunt;
   std::string hunt_time;
   hunt.jobs = ProcessorCount();
@@ -88,6 +95,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 256));
   hunt_app->add_flag("--double-check", hunt.double_check,
                      "Runs each seed twice and compares the traces");
+  add_beyond(hunt_app, &hunt.budget);
   hunt_app->add_flag("--keep-going", hunt.keep_going, "Goes on after a failure");
 
   lockstep::sim::ShrinkCommand shrink;
@@ -107,6 +115,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 256));
   shrink_app->add_flag("--double-check", shrink.double_check,
                        "Looks for a difference between two runs of the same plan");
+  add_beyond(shrink_app, &shrink.budget);
   shrink_app->add_flag("--json", shrink.json, "Prints sizes, time and plan as JSON");
 
   std::vector<std::string> check_files;

@@ -128,7 +128,7 @@ int Run(const RunCommand& command, const std::string& program) {
       return kExitUsage;
     }
   } else {
-    plan = DrawPlan(*command.seed);
+    plan = DrawPlan(*command.seed, command.budget);
   }
   if (command.show_plan) {
     std::fputs(WritePlan(*plan).c_str(), stdout);
@@ -136,7 +136,8 @@ int Run(const RunCommand& command, const std::string& program) {
   }
   const std::string what = command.plan_file.has_value()
                                ? "--plan " + *command.plan_file
-                               : "--seed " + std::to_string(*command.seed);
+                               : "--seed " + std::to_string(*command.seed) +
+                                     (command.budget == Budget::kBeyond ? " --beyond" : "");
   std::printf("%s run %s\n", program.c_str(), what.c_str());
   PrintPlanInBrief(*plan);
 
@@ -181,6 +182,10 @@ int Run(const RunCommand& command, const std::string& program) {
                 result.failure->property.c_str(), result.failure->text.c_str(), program.c_str(),
                 what.c_str());
     return kExitFailure;
+  }
+  if (result.excused.has_value()) {
+    std::printf("excused     a disk had lost what its syncs had promised; then: %s: %s\n",
+                result.excused->property.c_str(), result.excused->text.c_str());
   }
   std::printf("verdict     clean\n");
   return kExitClean;

@@ -8,12 +8,14 @@
 #include <string>
 
 #include "sim/plan.h"
+#include "sim/plan_draw.h"
 
 namespace lockstep::sim {
 
 struct RunCommand {
   std::optional<std::uint64_t> seed;     // one of these two is set
   std::optional<std::string> plan_file;  // sim/plan_text.h
+  Budget budget = Budget::kWithin;       // of the seed's plan
   bool trace = false;
   bool show_plan = false;
   bool double_check = false;

@@ -24,6 +24,7 @@ struct Figures {
   ProbeCounts probes;
   bool cut_off = false;
   bool failed = false;
+  bool excused = false;  // what failed
 };
 static_assert(std::is_trivially_copyable_v<Figures>);
 
@@ -40,13 +41,15 @@ std::string WriteReport(const RunResult& result) {
                         .operations = result.operations,
                         .probes = result.probes,
                         .cut_off = result.cut_off,
-                        .failed = result.failure.has_value()};
+                        .failed = result.failure.has_value() || result.excused.has_value(),
+                        .excused = result.excused.has_value()};
   std::string report(sizeof(figures), '\0');
   std::memcpy(report.data(), &figures, sizeof(figures));
-  if (result.failure.has_value()) {
-    report += result.failure->property;
+  if (figures.failed) {
+    const Failure& failure = figures.excused ? *result.excused : *result.failure;
+    report += failure.property;
     report += '\0';
-    report += result.failure->text;
+    report += failure.text;
   }
   return report;
 }
@@ -70,7 +73,7 @@ RunResult ReadReport(std::string_view report) {
     report.remove_prefix(sizeof(figures));
     const std::size_t end = report.find('\0');
     CORE_ASSERT(end != std::string_view::npos);
-    result.failure =
+    (figures.excused ? result.excused : result.failure) =
         Failure{std::string(report.substr(0, end)), std::string(report.substr(end + 1))};
   }
   return result;

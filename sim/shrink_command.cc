@@ -84,13 +84,16 @@ std::string DescribeShrunkPlan(const ShrinkResult& result, const std::string& or
 }
 
 int ShrinkAndTell(const ShrinkCommand& command, const std::string& program) {
-  const std::optional<Plan> plan =
-      command.plan_file.has_value() ? LoadPlan(*command.plan_file) : DrawPlan(*command.seed);
+  const std::optional<Plan> plan = command.plan_file.has_value()
+                                       ? LoadPlan(*command.plan_file)
+                                       : DrawPlan(*command.seed, command.budget);
   if (!plan.has_value()) {
     return kExitUsage;
   }
-  const std::string origin =
-      command.plan_file.has_value() ? *command.plan_file : "seed " + std::to_string(*command.seed);
+  const std::string origin = command.plan_file.has_value()
+                                 ? *command.plan_file
+                                 : "seed " + std::to_string(*command.seed) +
+                                       (command.budget == Budget::kBeyond ? " --beyond" : "");
   CatchInterrupts();
   ShrinkOptions options{.jobs = command.jobs, .time = command.time};
   if (command.double_check) {

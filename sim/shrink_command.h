@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/types.h"
+#include "sim/plan_draw.h"
 #include "sim/shrink.h"
 
 namespace lockstep::sim {
@@ -15,6 +16,7 @@ namespace lockstep::sim {
 struct ShrinkCommand {
   std::optional<std::uint64_t> seed;     // one of these two is set
   std::optional<std::string> plan_file;  // sim/plan_text.h
+  Budget budget = Budget::kWithin;       // of the seed's plan
   unsigned jobs = 1;
   Duration time = Seconds(120);
   bool double_check = false;            // the failure is that two runs differ
