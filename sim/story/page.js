@@ -43,8 +43,8 @@
   const SPAN_MIN = 20;  // microseconds
   function setView(t0, t1) {
     let span = Math.min(Math.max(t1 - t0, SPAN_MIN), Math.max(SPAN_MIN, story.end * 1.04));
-    const slack = span * 0.02;
-    t0 = Math.max(-slack, Math.min(t0, story.end + slack - span));
+    // Marks at the very end of the run have room beside them.
+    t0 = Math.max(-span * 0.05, Math.min(t0, story.end - span * (span < story.end ? 0.7 : 0.97)));
     view.t0 = t0;
     view.t1 = t0 + span;
     redraw();
@@ -98,9 +98,8 @@
     const i = story.proof[proofAt];
     const times = story.proof.map((j) => story.time[j]);
     const low = Math.min(...times), high = Math.max(...times);
-    const near = Math.max(20000, story.packed.election_timeout_us || 300000);
-    if (high - low <= 6 * near) setView(low - Math.max(near / 8, (high - low) * 0.2), high + Math.max(near / 8, (high - low) * 0.25));
-    else setView(story.time[i] - near / 2, story.time[i] + near / 2);
+    if (high - low < 2e6) setView(low - Math.max(12000, (high - low) * 0.5), high + Math.max(4000, (high - low) * 0.3));
+    else setView(story.time[i] - 30000, story.time[i] + 15000);
     choose(i, true);
     const y = timeline.eventY(i);
     if (y !== null) $('scroller').scrollTop = Math.max(0, y - $('scroller').clientHeight / 2);
@@ -120,6 +119,7 @@
     $('more-text').textContent = lines.slice(1).join('\n');
     $('broken').hidden = !failed;
     story.proof.forEach((i, number) => $('proof').append(panel.eventLine(i, String(number + 1))));
+    $('next-proof').hidden = story.proof.length < 2;
     const settings = story.packed.settings.map(([name, value, standard]) => element('tr', {},
       element('td', {}, name), element('td', {}, String(value)), element('td', {}, String(standard))));
     $('settings').append(element('tr', {}, element('th', {}, 'setting'), element('th', {}, 'here'), element('th', {}, 'default')), ...settings);
@@ -334,11 +334,13 @@
   // ---- Begin
 
   timeline.readColours();
+  timeline.layout();
   fillHeader();
   fillFilters();
   fit();
+  drawNow();  // so that the lanes have their places, which can then be gone to
   if (!goToHash()) {
-    if (failed && story.proof.length) goToProof(0); else choose(story.count - 1, false);
+    if (failed && story.proof.length) goToProof(story.proof.length - 1); else choose(story.count - 1, false);
   }
   drawNow();
 

@@ -55,6 +55,7 @@ class Story {
     this.textAt = numberOffsets(packed.text, holes);
     this.entryAt = numberOffsets(packed.entry_text, holes);
     this.end = this.count ? this.time[this.count - 1] : 0;
+    this.nameLanes();
     this.unpackNumbers();
     this.unpackLogs();
     this.derive();
@@ -125,12 +126,21 @@ class Story {
     const k = this.kind[i], K = this.KIND;
     return k === K.fault || k === K.fault_end || k === K.heal;
   }
-  // "n2", "c0", "fault" or "end": whose lane the event belongs to.
-  lane(i) {
-    if (this.isClientLane(i)) return 'c' + this.client[i];
-    if (this.isFaultLane(i)) return 'fault';
-    return this.kind[i] === this.KIND.verdict ? 'end' : 'n' + this.node[i];
+  // Whose lane the event belongs to: "fault", "end", "n2" or "c0". Lanes have numbers, which are
+  // quicker to compare, and these names.
+  lane(i) { return this.laneNames[this.laneOf[i]]; }
+  nameLanes() {
+    this.laneNames = ['fault', 'end'];
+    for (let node = 1; node <= this.nodes; ++node) this.laneNames.push('n' + node);
+    for (let client = 0; client < this.clients; ++client) this.laneNames.push('c' + client);
+    this.laneOf = new Uint16Array(this.count);
+    for (let i = 0; i < this.count; ++i) {
+      this.laneOf[i] = this.isClientLane(i) ? this.clientLane(this.client[i])
+          : this.isFaultLane(i) ? 0 : this.kind[i] === this.KIND.verdict ? 1 : this.nodeLane(this.node[i]);
+    }
   }
+  nodeLane(node) { return 1 + node; }
+  clientLane(client) { return 2 + this.nodes + client; }
 
   derive() {
     const K = this.KIND;
@@ -260,6 +270,9 @@ class Story {
     }
     this.arrows.sort((a, b) => a.sent - b.sent);
     this.arrowSent = Float64Array.from(this.arrows, (arrow) => arrow.sent);
+    this.notices = [];
+    for (let i = 0; i < this.count; ++i) if (this.kind[i] === K.notice) this.notices.push(i);
+    this.noticeTime = Float64Array.from(this.notices, (i) => this.time[i]);
     this.longestArrow = this.arrows.reduce((most, arrow) => Math.max(most, arrow.arrived - arrow.sent), 0);
     this.messageKinds = [...new Set(this.arrows.map((arrow) => arrow.what))].sort();
     this.faultKinds = [...new Set(this.faults.map((fault) => fault.what))].sort();
@@ -269,10 +282,10 @@ class Story {
   }
 
   addArrow(sendEvent, endEvent, what, lost) {
-    const from = this.lane(sendEvent);
-    const to = !lost ? this.lane(endEvent)
-        : this.client[endEvent] < 0 ? 'n' + this.peer[endEvent]
-        : this.isClientLane(sendEvent) ? 'n' + this.node[endEvent] : 'c' + this.client[endEvent];
+    const from = this.laneOf[sendEvent];
+    const to = !lost ? this.laneOf[endEvent]
+        : this.client[endEvent] < 0 ? this.nodeLane(this.peer[endEvent])
+        : this.isClientLane(sendEvent) ? this.nodeLane(this.node[endEvent]) : this.clientLane(this.client[endEvent]);
     this.arrows.push({from, to, sent: this.time[sendEvent], arrived: this.time[endEvent], sendEvent,
                       endEvent, what, lost});
   }

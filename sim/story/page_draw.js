@@ -3,7 +3,7 @@
 'use strict';
 
 const GUTTER = 118;        // pixels for the lanes' names
-const NODE_LANE_MIN = 72, NODE_LANE_MAX = 110, CLIENT_LANE = 22, FAULT_ROW = 15;
+const NODE_LANE_MIN = 70, NODE_LANE_MAX = 110, CLIENT_LANE = 22, FAULT_ROW = 15;
 const ARROWS_MAX = 2500;   // more than so many visible arrows are drawn as a density
 const POINTS_MAX = 1500;   // the same for events as points
 const BAND = 17;           // height of a role's band
@@ -47,7 +47,7 @@ class Timeline {
       if (!view.hiddenLanes.has('c' + client)) add('c' + client, 'client', CLIENT_LANE, {client});
     }
     for (const lane of this.lanes) if (lane.kind === 'node') lane.anchor = lane.y + BAND + 12;
-    this.laneOf = new Map(this.lanes.map((lane) => [lane.name, lane]));
+    this.laneOf = story.laneNames.map((name) => this.lanes.find((lane) => lane.name === name));
     this.height = y + 6;
     this.drawn.lanes = this.lanes.length;
   }
@@ -57,7 +57,7 @@ class Timeline {
   timeAt(x) { return this.view.t0 + (x - GUTTER) / (this.width - GUTTER) * (this.view.t1 - this.view.t0); }
 
   eventY(i) {
-    const lane = this.laneOf.get(this.story.lane(i));
+    const lane = this.laneOf[this.story.laneOf[i]];
     return lane ? lane.anchor : null;
   }
 
@@ -234,7 +234,7 @@ class Timeline {
     const width = g.measureText(text).width;
     if (width > right - left - 6) {
       const letters = Math.floor((right - left - 6) / (width / text.length)) - 1;
-      if (letters < 3) return;
+      if (letters < Math.min(7, text.length / 3)) return;
       text = text.slice(0, letters) + '…';
     }
     g.fillStyle = colour;
@@ -243,7 +243,7 @@ class Timeline {
 
   drawFaults(g) {
     const {story, view, colours} = this;
-    const bars = this.laneOf.get('fault');
+    const bars = this.laneOf[0];
     const stacked = new Map();  // lane: how many bands are there already
     for (const fault of story.faults) {
       if (view.hiddenFaults.has(fault.what) || !this.visible(fault)) continue;
@@ -267,7 +267,7 @@ class Timeline {
   shadeLanes(g, fault, left, right, stacked) {
     const {colours} = this;
     const band = (node, colour, direction, text) => {
-      const lane = this.laneOf.get('n' + node);
+      const lane = this.laneOf[this.story.nodeLane(node)];
       if (!lane) return;
       g.globalAlpha = 0.16;
       g.fillStyle = colour;
@@ -297,7 +297,7 @@ class Timeline {
       band(fault.node, colour, clock ? '.' : '/', text);
       if (fault.peer) band(fault.peer, colour, '\\', text);
     } else if (fault.node) {
-      const lane = this.laneOf.get('n' + fault.node);
+      const lane = this.laneOf[this.story.nodeLane(fault.node)];
       if (!lane) return;
       g.fillStyle = fault.what.startsWith('clock') ? colours.clock : colours.unknown;
       g.fillRect(left - 1, lane.y + BAND, 2, this.nodeLane - 4 - BAND);
@@ -312,6 +312,7 @@ class Timeline {
       const [left, right] = this.edges(spell);
       g.fillStyle = colours[spell.role];
       g.fillRect(left, lane.y, right - left, BAND);
+      if (right - left < 5) continue;
       g.fillStyle = colours.ground;
       g.fillRect(left, lane.y, 1, BAND);
       const sign = ROLE_SIGN[spell.role];
@@ -320,12 +321,7 @@ class Timeline {
       else this.label(g, `${sign} ${spell.role}, term ${spell.term}`, left, right, lane.y + BAND / 2 + 1, ink);
     }
     this.drawIndexes(g, lane, of);
-    for (const spell of of.disk) {
-      if (!this.visible(spell)) continue;
-      const [left, right] = this.edges(spell);
-      g.fillStyle = spell.what === 'log' ? colours.disk : colours.applied;
-      g.fillRect(left, lane.y + lane.height - (spell.what === 'log' ? 8 : 12), right - left, 3);
-    }
+    this.drawDisk(g, lane, of.disk);
     for (const spell of of.down) {
       if (!this.visible(spell)) continue;
       const [left, right] = this.edges(spell);
@@ -354,36 +350,52 @@ class Timeline {
     if (width > 40) this.label(g, text, left, right, lane.y + 51, this.colours.ink);
   }
 
+  // Writes to log.db, and to state.db above; those that share a pixel are drawn once.
+  drawDisk(g, lane, spells) {
+    const ends = {log: -1, state: -1};
+    for (const spell of spells) {
+      if (!this.visible(spell)) continue;
+      const file = spell.what === 'log' ? 'log' : 'state';
+      const [left, right] = this.edges(spell);
+      if (right <= ends[file] + 0.7) continue;
+      ends[file] = right;
+      g.fillStyle = file === 'log' ? this.colours.disk : this.colours.applied;
+      g.fillRect(left, lane.y + lane.height - (file === 'log' ? 8 : 12), right - left, 3);
+    }
+  }
+
   // The last, committed and applied index as steps, one value for each pixel at most.
   drawIndexes(g, lane, of) {
     const {story, colours, view} = this;
-    if (of.stateTime.length === 0) return;
     const bottom = lane.y + lane.height - 13, height = lane.height - BAND - 38;
-    const states = story.states;
+    const low = this.indexLow, range = Math.max(1, this.indexHigh - low);
+    const first = upperBound(of.stateTime, view.t0) - 1, last = upperBound(of.stateTime, view.t1) - 1;
+    if (last < 0) return;
+    // Places and which of the states holds there.
+    const xs = [], at = [];
+    const add = (x, state) => { xs.push(x); at.push(story.stateAt[of.stateEvent[state]]); };
+    if (first >= 0) add(GUTTER, first);
+    if (last - first <= this.width - GUTTER) {
+      for (let i = first + 1; i <= last; ++i) add(this.x(of.stateTime[i]), i);
+    } else {
+      const perPixel = this.timeAt(GUTTER + 1) - this.timeAt(GUTTER);
+      for (let x = GUTTER, i = Math.max(0, first); x <= this.width; ++x) {
+        const until = view.t0 + (x - GUTTER) * perPixel;
+        while (i < last && of.stateTime[i + 1] <= until) ++i;
+        add(x, i);
+      }
+    }
     for (const [field, name, width] of [[4, 'last', 1], [6, 'commit', 1.6], [7, 'applied', 1]]) {
       g.strokeStyle = colours[name];
       g.lineWidth = width;
-      g.setLineDash(name === 'applied' ? [3, 2] : []);
+      g.setLineDash(name === 'applied' && xs.length < 300 ? [3, 2] : []);
       g.beginPath();
-      const low = this.indexLow, range = Math.max(1, this.indexHigh - low);
       let before = null;
-      const point = (x, at) => {
-        const value = states[story.stateAt[of.stateEvent[at]] + field];
-        const y = bottom - (Math.max(low, value) - low) / range * height;
-        if (before === null) g.moveTo(x, y); else { g.lineTo(x, before); g.lineTo(x, y); }
+      for (let i = 0; i < xs.length; ++i) {
+        const y = bottom - (Math.max(low, story.states[at[i] + field]) - low) / range * height;
+        if (before === null) g.moveTo(xs[i], y);
+        else if (y !== before) { g.lineTo(xs[i], before); g.lineTo(xs[i], y); }
         before = y;
-      };
-      const first = upperBound(of.stateTime, view.t0) - 1, last = upperBound(of.stateTime, view.t1) - 1;
-      if (last < 0) continue;
-      const pixels = this.width - GUTTER;
-      if (first >= 0) point(GUTTER, first);
-      if (last - first <= pixels) {
-        for (let at = Math.max(0, first + 1); at <= last; ++at) point(this.x(of.stateTime[at]), at);
-      } else {
-        for (let x = GUTTER; x <= this.width; ++x) {
-          const at = upperBound(of.stateTime, this.timeAt(x)) - 1;
-          if (at >= 0) point(x, at);
-        }
       }
       g.lineTo(this.width, before);
       g.stroke();
@@ -411,7 +423,8 @@ class Timeline {
   }
 
   shown(arrow) {
-    return !this.view.hiddenMessages.has(arrow.what) && this.laneOf.has(arrow.from) && this.laneOf.has(arrow.to);
+    return this.laneOf[arrow.from] && this.laneOf[arrow.to] &&
+           (this.view.hiddenMessages.size === 0 || !this.view.hiddenMessages.has(arrow.what));
   }
 
   // Calls `each` for every arrow that is shown and touches [from, to].
@@ -439,7 +452,7 @@ class Timeline {
 
   drawArrow(g, arrow, alpha, width) {
     const {colours} = this;
-    const from = this.laneOf.get(arrow.from), to = this.laneOf.get(arrow.to);
+    const from = this.laneOf[arrow.from], to = this.laneOf[arrow.to];
     let x1 = this.x(arrow.arrived), y1 = to.anchor;
     const x0 = this.x(arrow.sent), y0 = from.anchor;
     if (arrow.lost) {
@@ -477,25 +490,24 @@ class Timeline {
   drawDensity(g, list) {
     const {colours} = this;
     const columns = Math.ceil((this.width - GUTTER) / 4) + 1;
-    const counts = new Map();
-    const of = (lane) => {
-      if (!counts.has(lane)) counts.set(lane, {all: new Float64Array(columns), lost: new Float64Array(columns)});
-      return counts.get(lane);
-    };
-    const scale = (this.width - GUTTER) / (this.view.t1 - this.view.t0) / 4;
+    const counts = this.story.laneNames.map(() => null);
+    const scale = (this.width - GUTTER) / (this.view.t1 - this.view.t0) / 4, t0 = this.view.t0;
     const add = (lane, time, lost) => {
-      const column = Math.floor((time - this.view.t0) * scale);
+      const column = Math.floor((time - t0) * scale);
       if (column < 0 || column >= columns) return;
-      if (lost) ++of(lane).lost[column]; else ++of(lane).all[column];
+      const of = counts[lane] || (counts[lane] = {all: new Float64Array(columns), lost: new Float64Array(columns)});
+      if (lost) ++of.lost[column]; else ++of.all[column];
     };
     for (const arrow of list) {
       add(arrow.from, arrow.sent, arrow.lost);
       if (!arrow.lost) add(arrow.to, arrow.arrived, false);
     }
     let most = 1;
-    for (const {all} of counts.values()) for (const count of all) most = Math.max(most, count);
-    for (const [name, {all, lost}] of counts) {
-      const lane = this.laneOf.get(name);
+    for (const of of counts) if (of) for (const count of of.all) if (count > most) most = count;
+    counts.forEach((of, number) => {
+      if (!of) return;
+      const {all, lost} = of;
+      const lane = this.laneOf[number];
       const height = lane.kind === 'node' ? 12 : 8;
       const bar = (count, sign, colour) => Math.max(1.5, Math.log1p(count) / Math.log1p(most) * height) * sign;
       g.globalAlpha = 0.6;
@@ -507,26 +519,31 @@ class Timeline {
       for (let i = 0; i < columns; ++i) {
         if (lost[i]) g.fillRect(GUTTER + i * 4, lane.anchor + 1, 3, bar(lost[i], 0.7));
       }
-    }
+    });
     g.globalAlpha = 1;
   }
 
   drawOperations(g) {
     const {story, colours, view} = this;
+    const ends = [];  // by client: what is drawn up to where; those that share a pixel are drawn once
     for (const operation of story.operationList) {
       if (operation.to < view.t0 || operation.from > view.t1) continue;
-      const lane = this.laneOf.get('c' + operation.client);
+      const lane = this.laneOf[story.clientLane(operation.client)];
       if (!lane) continue;
       const [left, right] = this.edges(operation);
-      const colour = {ok: colours.ok, fail: colours.fail}[operation.outcome] || colours.unknown;
+      if (right - left < 2 && right <= (ends[operation.client] || 0) + 0.7) continue;
+      ends[operation.client] = right;
+      const colour = {ok: colours.ok, fail: colours.fail, unknown: colours.unknown}[operation.outcome] || colours.faint;
       g.globalAlpha = 0.75;
       g.fillStyle = colour;
       if (operation.outcome === 'ok') {
         g.fillRect(left, lane.y + 5, right - left, CLIENT_LANE - 10);
       } else {
         g.globalAlpha = 0.9;
-        g.fillStyle = this.stripes(g, colour, operation.outcome === 'fail' ? '\\' : '/', 6);
-        g.fillRect(left, lane.y + 5, right - left, CLIENT_LANE - 10);
+        if (operation.return >= 0) {  // else it is under way to the end of the run
+          g.fillStyle = this.stripes(g, colour, operation.outcome === 'fail' ? '\\' : '/', 6);
+          g.fillRect(left, lane.y + 5, right - left, CLIENT_LANE - 10);
+        }
         g.strokeStyle = colour;
         g.lineWidth = 1;
         g.strokeRect(left + 0.5, lane.y + 5.5, Math.max(1, right - left - 1), CLIENT_LANE - 11);
@@ -535,7 +552,7 @@ class Timeline {
       if (right - left > 40) {
         const text = story.text(operation.invoke).replace('begins ', '');
         g.font = '10px system-ui, "DejaVu Sans", sans-serif';
-        if (operation.outcome !== 'ok') {
+        if (operation.outcome !== 'ok' && operation.return >= 0) {
           g.fillStyle = colours.ground;
           g.fillRect(left + 3, lane.y + 7, Math.min(right - left - 6, g.measureText(text).width + 3), CLIENT_LANE - 14);
         }
@@ -553,10 +570,12 @@ class Timeline {
     this.drawn.points = 0;
     const K = story.KIND;
     const few = last - first <= POINTS_MAX;
-    for (let i = first; i < last; ++i) {
+    const from = few ? first : upperBound(story.noticeTime, view.t0 - 1);
+    const to = few ? last : upperBound(story.noticeTime, view.t1);
+    for (let at = from; at < to; ++at) {
+      const i = few ? at : story.notices[at];
       const kind = story.kind[i];
       const notice = kind === K.notice;
-      if (!few && !notice) continue;
       if (!view.shows(i)) continue;
       const y = this.eventY(i);
       if (y === null || kind === K.verdict) continue;
@@ -630,10 +649,11 @@ class Timeline {
       g.setLineDash([]);
       g.globalAlpha = 1;
       if (y === null) return;
-      const operation = story.kind[i] === story.KIND.invoke && story.operations.get(story.number[i]);
+      const operation = (story.kind[i] === story.KIND.invoke || story.kind[i] === story.KIND.return) &&
+                        story.operations.get(story.number[i]);
       if (operation) {
         const [left, right] = this.edges(operation);
-        const lane = this.laneOf.get('c' + operation.client);
+        const lane = this.laneOf[story.clientLane(operation.client)];
         g.strokeStyle = colours.proof;
         g.lineWidth = 2.5;
         g.strokeRect(left - 1, lane.y + 2.5, right - left + 2, CLIENT_LANE - 5);
@@ -742,11 +762,11 @@ class Timeline {
     }
     if (best >= 0) return best;
     for (const operation of story.operationList) {
-      const lane = this.laneOf.get('c' + operation.client);
+      const lane = this.laneOf[story.clientLane(operation.client)];
       if (lane && py >= lane.y && py < lane.y + lane.height && operation.from <= time && operation.to >= time) return operation.invoke;
     }
     for (const fault of story.faults) {
-      const lane = this.laneOf.get('fault');
+      const lane = this.laneOf[0];
       if (py >= lane.y + 4 + fault.row * FAULT_ROW && py < lane.y + 4 + (fault.row + 1) * FAULT_ROW &&
           fault.from <= time + reach && fault.to >= time - reach && !view.hiddenFaults.has(fault.what)) return fault.event;
     }
@@ -754,7 +774,7 @@ class Timeline {
     distance = 36;
     this.forArrows(view.t0, view.t1, (arrow) => {
       const x0 = this.x(arrow.sent), x1 = this.x(arrow.arrived);
-      const y0 = this.laneOf.get(arrow.from).anchor, y1 = this.laneOf.get(arrow.to).anchor;
+      const y0 = this.laneOf[arrow.from].anchor, y1 = this.laneOf[arrow.to].anchor;
       const length = (x1 - x0) ** 2 + (y1 - y0) ** 2 || 1;
       const along = Math.max(0, Math.min(1, ((px - x0) * (x1 - x0) + (py - y0) * (y1 - y0)) / length));
       const d = (x0 + along * (x1 - x0) - px) ** 2 + (y0 + along * (y1 - y0) - py) ** 2;

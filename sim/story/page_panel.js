@@ -2,7 +2,7 @@
 // log at that moment.
 'use strict';
 
-const CELLS = 14;  // of each log at a time
+const CELL_WIDTH = 29;  // pixels, with the space between
 
 function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
@@ -83,25 +83,27 @@ class Panel {
     for (let node = 1; node <= story.nodes; ++node) nodes.push(story.nodeAt(node, i));
     const ends = nodes.map((node) => node.memory.base + node.memory.entries.length);
     const last = Math.max(1, ...ends);
-    const newest = Math.max(1, last - CELLS + 1);
+    const cells = Math.max(6, Math.min(40, Math.floor((this.steps.clientWidth - 8) / CELL_WIDTH)));
+    const newest = Math.max(1, last - cells + 1);
     // The index that the chosen event is about is kept in sight.
     let first = this.firstCell === null ? newest : this.firstCell;
     const about = story.index(i);
     if (this.firstCell === null && about && about < first) first = Math.max(1, about - 3);
     first = Math.max(1, Math.min(first, newest));
-    this.shownCells = {first, last: Math.min(last, first + CELLS - 1), lastIndex: last};
+    this.shownCells = {first, last: Math.min(last, first + cells - 1), lastIndex: last};
+    const columns = first + cells - 1;  // the table keeps its width, however short the logs are
     const page = (to) => () => { this.firstCell = to; this.showSteps(i); };
     this.steps.append(element('div', {class: 'pager'},
-      element('button', {title: 'earlier entries', 'aria-label': 'earlier entries', onclick: page(Math.max(1, first - CELLS))}, '◀'),
+      element('button', {title: 'earlier entries', 'aria-label': 'earlier entries', onclick: page(Math.max(1, first - cells))}, '◀'),
       element('span', {}, `index ${first} to ${this.shownCells.last} of ${last}`),
-      element('button', {title: 'later entries', 'aria-label': 'later entries', onclick: page(Math.min(newest, first + CELLS))}, '▶'),
+      element('button', {title: 'later entries', 'aria-label': 'later entries', onclick: page(Math.min(newest, first + cells))}, '▶'),
       element('button', {onclick: () => { this.firstCell = null; this.showSteps(i); }}, 'follow')));
     const head = element('tr', {}, element('th', {class: 'name'}, ''));
-    for (let index = first; index <= this.shownCells.last; ++index) {
-      head.append(element('th', {class: index === about ? 'about' : null}, String(index)));
+    for (let index = first; index <= columns; ++index) {
+      head.append(element('th', {class: index === about ? 'about' : null}, index <= last ? String(index) : ''));
     }
     const table = element('table', {class: 'logs'}, head);
-    for (const node of nodes) table.append(...this.nodeRows(node, first, this.shownCells.last, about));
+    for (const node of nodes) table.append(...this.nodeRows(node, first, columns, about));
     this.steps.append(element('div', {class: 'scroll'}, table), this.legend(), ...this.underWay(i));
   }
 
@@ -110,7 +112,7 @@ class Panel {
     const words = !s ? 'never ran' : node.down ? '✕ down' : (node.paused ? '‖ paused, ' : '') + `${ROLE_SIGN[s.role]} ${s.role}`;
     const facts = !s ? '' : node.down ? 'what its disk holds' :
       `term ${s.term}, vote ${s.vote ? 'n' + s.vote : '–'}, leader ${s.leader ? 'n' + s.leader : '–'}; ` +
-      `durable ${s.durable}, commit ${s.commit}, applied ${s.applied}`;
+      `▪ ${s.durable}  ✓ ${s.commit}  ✔ ${s.applied}`;
     const title = element('tr', {class: 'facts'}, element('td', {colspan: last - first + 2},
       element('b', {}, 'n' + node.node), ' ', element('span', {class: 'role ' + (s && !node.down ? s.role : 'gone')}, words), ' ', facts));
     const row = element('tr', {class: node.down ? 'down' : null, 'data-node': node.node},
@@ -144,7 +146,7 @@ class Panel {
 
   legend() {
     return element('p', {class: 'legend'},
-      'Each cell is an entry, with its term. ✓ committed, ✔ and applied, as this node knows; ▪ on its disk, ▫ (dashed) only in memory; … compacted. Click one for its story.');
+      'Each cell is an entry, with its term. ✓ committed and ✔ applied, as the node knows; ▪ on its disk, ▫ (dashed) only in memory; … compacted. After each node’s name: up to where it believes its log is ▪, ✓, ✔. Click a cell for its story.');
   }
 
   // Where an entry came from and went to.

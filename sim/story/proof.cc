@@ -118,7 +118,7 @@ Positions EventsOf(const std::vector<Event>& events, const Evidence& evidence) {
     case Evidence::Kind::kAnswered:
       return Last(events, is(Kind::kAnswer));
     case Evidence::Kind::kOperation:
-      return All(events, [&](const Event& event) {
+      return Last(events, [&](const Event& event) {
         return (event.kind == Kind::kInvoke || event.kind == Kind::kReturn) &&
                event.number == evidence.operation;
       });
@@ -134,12 +134,11 @@ std::vector<std::size_t> ProofOf(const std::vector<Event>& events) {
     return proof;
   }
   for (const Evidence& evidence : events.back().evidence) {
-    for (const std::size_t position : EventsOf(events, evidence)) {
-      if (std::find(proof.begin(), proof.end(), position) == proof.end()) {
-        proof.push_back(position);
-      }
-    }
+    const Positions found = EventsOf(events, evidence);
+    proof.insert(proof.end(), found.begin(), found.end());
   }
+  std::sort(proof.begin(), proof.end());
+  proof.erase(std::unique(proof.begin(), proof.end()), proof.end());
   if (proof.empty() && events.size() > 1) {
     proof.push_back(events.size() - 2);
   }

@@ -10,10 +10,11 @@
 
 namespace lockstep::sim::story {
 
-// Positions in `events`, each once, in the order of the evidence that the verdict came with; events
-// of one piece of evidence in their own order. A violation whose evidence names no event, as that
-// of an assertion, is proven by the last event before the verdict: it was noticed there. Empty for
-// a clean run, and for a story without an end.
+// Positions in `events`, each once, rising: read in order they tell what went wrong, and the last
+// one is mostly where it broke. An operation stands for itself by its return, or by its call if it
+// never returned. A violation whose evidence names no event, as that of an assertion, is proven by
+// the last event before the verdict: it was noticed there. Empty for a clean run, and for a story
+// without an end.
 std::vector<std::size_t> ProofOf(const std::vector<Event>& events);
 
 }  // namespace lockstep::sim::story

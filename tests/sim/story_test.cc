@@ -256,14 +256,15 @@ TEST(ProofTest, ACommitIsShownWhereItWasReachedFirstAndLast) {
   EXPECT_EQ(ProofOf(events), (std::vector<std::size_t>{1, 4}));
 }
 
-TEST(ProofTest, AnOperationIsShownFromBeginToEndAndEachEventOnce) {
+TEST(ProofTest, AnOperationIsShownByItsEndAndEachEventOnce) {
   const std::vector<Event> events =
       WithVerdict({{.kind = Kind::kInvoke, .number = 3},
                    {.kind = Kind::kInvoke, .number = 4},
                    {.kind = Kind::kReturn, .number = 3}},
                   {{.kind = Evidence::Kind::kOperation, .operation = 3},
+                   {.kind = Evidence::Kind::kOperation, .operation = 4},
                    {.kind = Evidence::Kind::kOperation, .operation = 3}});
-  EXPECT_EQ(ProofOf(events), (std::vector<std::size_t>{0, 2}));
+  EXPECT_EQ(ProofOf(events), (std::vector<std::size_t>{1, 2}));
 }
 
 TEST(ProofTest, WithoutEvidenceItIsTheLastEventAndACleanRunHasNone) {
