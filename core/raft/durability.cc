@@ -35,4 +35,12 @@ void Durability::Persisted(WriteId id) {
   }
 }
 
+void Durability::TellState(StateSink& sink) const {
+  sink.Number(index_.value);
+  sink.Number(pending_.size());  // of consecutive ids up to the last one started
+  for (const Pending& write : pending_) {
+    sink.Number(write.last.value);
+  }
+}
+
 }  // namespace lockstep::raft

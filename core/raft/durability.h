@@ -5,6 +5,7 @@
 
 #include <deque>
 
+#include "core/raft/state_sink.h"
 #include "core/types.h"
 
 namespace lockstep::raft {
@@ -33,6 +34,8 @@ class Durability {
   // The write with this id is durable, and every one before it. Repeated and late reports change
   // nothing. REQUIRES: the write was started.
   void Persisted(WriteId id);
+
+  void TellState(StateSink& sink) const;
 
  private:
   struct Pending {

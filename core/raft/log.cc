@@ -89,4 +89,13 @@ void Log::Reset(LogPosition base, ClusterTime time) {
   bytes_ = 0;
 }
 
+void Log::TellState(StateSink& sink) const {
+  Tell(base_, sink);
+  sink.Number(base_time_.value);
+  sink.Number(entries_.size());
+  for (const Entry& entry : entries_) {
+    Tell(entry, sink);
+  }
+}
+
 }  // namespace lockstep::raft

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/raft/message.h"
+#include "core/raft/state_sink.h"
 
 namespace lockstep::raft {
 
@@ -56,6 +57,8 @@ class Log {
 
   // Becomes empty, with a new base.
   void Reset(LogPosition base, ClusterTime time);
+
+  void TellState(StateSink& sink) const;
 
  private:
   LogPosition base_;

@@ -25,6 +25,7 @@
 #include "core/raft/message.h"
 #include "core/raft/progress.h"
 #include "core/raft/reads.h"
+#include "core/raft/state_sink.h"
 #include "core/random.h"
 #include "core/types.h"
 
@@ -118,6 +119,8 @@ class Node {
   const Progress* progress(NodeId peer) const;
   // Of the entry committed last while leading, from append to commit.
   std::optional<Duration> commit_time() const { return commit_time_; }
+  // All that decides the node's future (core/raft/state_sink.h). REQUIRES: the effects are taken.
+  void TellState(StateSink& sink) const;
 
  private:
   struct Follower {

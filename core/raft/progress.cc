@@ -110,4 +110,24 @@ void Progress::BecomeProbe() {
   in_flight_.clear();
 }
 
+void Progress::TellState(const Config& config, Instant now, StateSink& sink) const {
+  const auto ago = [&](Instant then, Duration matters) {
+    sink.Number(static_cast<std::uint64_t>(std::min(now - then, matters).ns));
+  };
+  sink.Number(static_cast<std::uint64_t>(state_));
+  sink.Number(match_.value);
+  sink.Number(next_.value);
+  sink.Number(in_flight_.size());
+  for (const InFlight& append : in_flight_) {
+    sink.Number(append.last.value);
+    ago(append.sent, config.retransmit_timeout);
+  }
+  sink.Number(acknowledged_round_);
+  ago(last_contact_, config.election_timeout);
+  if (state_ == State::kSnapshot) {
+    sink.Number(snapshot_.value);
+    ago(snapshot_since_, std::max(config.snapshot_timeout, config.election_timeout));
+  }
+}
+
 }  // namespace lockstep::raft

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/raft/config.h"
+#include "core/raft/state_sink.h"
 #include "core/types.h"
 
 namespace lockstep::raft {
@@ -59,6 +60,8 @@ class Progress {
 
   // Counts what is under way as lost: probes again from what the follower surely has.
   void Lost();
+
+  void TellState(const Config& config, Instant now, StateSink& sink) const;
 
  private:
   struct InFlight {

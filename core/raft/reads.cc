@@ -27,4 +27,15 @@ std::vector<RequestId> Reads::TakeAll() {
   return all;
 }
 
+void Reads::TellState(StateSink& sink) const {
+  for (const std::vector<RequestId>* requests : {&waiting_, &confirming_}) {
+    sink.Number(requests->size());
+    for (const RequestId request : *requests) {
+      sink.Number(request.value);
+    }
+  }
+  sink.Number(confirming_.empty() ? 0 : round_);
+  sink.Number(confirming_.empty() ? 0 : read_index_.value);
+}
+
 }  // namespace lockstep::raft

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/raft/state_sink.h"
 #include "core/types.h"
 
 namespace lockstep::raft {
@@ -37,6 +38,8 @@ class Reads {
 
   // Gives up all reads: the leader leads no more.
   std::vector<RequestId> TakeAll();
+
+  void TellState(StateSink& sink) const;
 
  private:
   std::vector<RequestId> waiting_;
