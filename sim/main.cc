@@ -13,6 +13,7 @@
 
 #include "sim/check_command.h"
 #include "sim/disk/vfs.h"
+#include "sim/explore/explore_command.h"
 #include "sim/hunt.h"
 #include "sim/run_command.h"
 #include "sim/shrink_command.h"
@@ -138,6 +139,39 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 3'600))
       ->capture_default_str();
 
+  lockstep::sim::explore::ExploreCommand explore;
+  std::string explore_time;
+  CLI::App* explore_app = app.add_subcommand(
+      "explore", "Every history of a small cluster, up to a bound (docs/exploration.md)");
+  explore_app->add_option("--scope", explore.scopes, "Only these; see --list; default: all")
+      ->delimiter(',');
+  explore_app->add_flag("--list", explore.list, "Prints the scopes and their bounds");
+  explore_app->add_option("--nodes", explore.nodes, "Nodes")->check(CLI::Range(1, 5));
+  const auto budget = [&](const char* name, std::optional<std::uint64_t>& value, const char* what) {
+    explore_app->add_option(name, value, what)->check(CLI::Range(0, 200));
+  };
+  budget("--terms", explore.terms, "States in which a node is in a later term are not entered");
+  budget("--timeouts", explore.timeouts, "Election timeouts that fire");
+  budget("--silences", explore.silences,
+         "How often a node does not hear of a leader, or a leader of anybody, for long");
+  budget("--ticks", explore.ticks, "Heartbeats and retransmissions of leaders that are due");
+  budget("--crashes", explore.crashes, "Crashes, each with a restart");
+  budget("--writes", explore.writes, "Clients' writes");
+  budget("--reads", explore.reads, "Clients' linearizable reads");
+  budget("--checkpoints", explore.checkpoints, "Checkpoints, each with a compaction of the log");
+  budget("--duplicates", explore.duplicates,
+         "Messages that arrive twice; default: each as often as it likes");
+  explore_app->add_option("--depth", explore.depth, "Steps of a history")
+      ->check(CLI::PositiveNumber);
+  explore_app->add_option("--states", explore.states, "Distinct states of a scope")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  explore_app->add_option("--memory", explore.memory_megabytes, "Megabytes of the process")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  explore_app->add_option("--time", explore_time,
+                          "Processor time for each scope: 90s, 10m, 2h; default: no bound");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -186,6 +220,15 @@ int main(int argc, char** argv) {
       shrink.time = *time;
     }
     return lockstep::sim::ShrinkAndTell(shrink, argv[0]);
+  }
+  if (explore_app->parsed()) {
+    if (!explore_time.empty()) {
+      explore.time = ParseTime(explore_time);
+      if (!explore.time.has_value()) {
+        return usage_error("--time is like 90s, 10m or 2h, not '" + explore_time + "'");
+      }
+    }
+    return lockstep::sim::explore::Explore(explore, argv[0]);
   }
   std::optional<lockstep::sim::history::Model> model;
   if (!check_model.empty()) {

@@ -23,6 +23,7 @@ class Fingerprint {
   void Add(std::string_view bytes);
 
   std::uint64_t low() const { return low_; }
+  std::uint64_t high() const { return high_; }
 
   // 32 hexadecimal digits.
   std::string ToString() const;

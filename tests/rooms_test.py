@@ -61,6 +61,7 @@ INCLUDE_EXCEPTIONS = {
     ('sim/stopwatch.h', 'chrono'): 'searches for a given real time',
     ('sim/worker_pool.cc', 'unistd.h'): 'forks a process for each job',
     ('sim/hunt.cc', 'unistd.h'): 'asks whether people see the progress',
+    ('sim/explore/explore_command.cc', 'unistd.h'): 'asks whether a person watches the progress',
     ('sim/main.cc', 'thread'): 'asks how many processors there are; starts none',
 }
 
