@@ -65,6 +65,23 @@ std::string Conclusion(const World& world) {
          "\n";
 }
 
+// What clients wait for, and for each node that lags where it stopped getting on.
+std::vector<Evidence> EvidenceOf(const World& world) {
+  std::vector<Evidence> evidence = world.clients().Waiting();
+  std::vector<Index> applied(world.node_count() + 1);
+  for (std::size_t i = 1; i <= world.node_count(); ++i) {
+    const SimNode& node = world.node(NodeId{i});
+    applied[i] = node.running() ? node.replica().machine().summary().applied_index : Index{};
+  }
+  const Index furthest = *std::max_element(applied.begin(), applied.end());
+  for (std::size_t i = 1; i < applied.size(); ++i) {
+    if (applied[i] < furthest && applied[i] > Index{}) {
+      evidence.push_back({.kind = Evidence::Kind::kApplied, .node = {i}, .index = applied[i]});
+    }
+  }
+  return evidence;
+}
+
 }  // namespace
 
 std::string PostMortem(const World& world) {
@@ -81,7 +98,7 @@ void CheckLiveness(const World& world, SimTime since) {
     throw Violation("liveness",
                     "for " + std::to_string(bound.ns / 1'000'000) +
                         " ms without faults, not all is well:\n" + PostMortem(world),
-                    world.clients().Waiting());
+                    EvidenceOf(world));
   }
 }
 

@@ -28,6 +28,7 @@
 //   entry_index, entry_term, entry_text, entry_numbers   every entry that was ever in a log, once
 //   logs              for each start and append: how many runs of entries, then [first, count] each
 //   proof             positions of events (sim/story/proof.h)
+//   about             the index that the evidence is about; 0 if none
 namespace lockstep::sim::story {
 namespace {
 
@@ -259,13 +260,20 @@ std::string PageData(const Plan& plan, const std::vector<Event>& events) {
   for (const std::size_t position : ProofOf(events)) {
     proof.Add(static_cast<std::uint64_t>(position));
   }
+  Index about;
+  if (!events.empty()) {
+    for (const Evidence& evidence : events.back().evidence) {
+      about = std::max(about, evidence.index);
+    }
+  }
   return "{\"version\":1,\"seed\":" + Quoted(std::to_string(plan.seed)) +
          ",\"nodes\":" + std::to_string(plan.settings.nodes) +
          ",\"clients\":" + std::to_string(plan.settings.clients) +
          ",\"drawn\":" + (plan == DrawPlan(plan.seed) ? "true" : "false") +
          ",\n\"plan\":" + Quoted(WritePlan(plan)) +
          ",\n\"settings\":" + SettingsJson(plan.settings) + ",\n\"kinds\":" + KindsJson() + ",\n" +
-         packer.ToJson() + ",\n\"proof\":" + proof.ToJson() + "}";
+         packer.ToJson() + ",\n\"proof\":" + proof.ToJson() +
+         ",\"about\":" + std::to_string(about.value) + "}";
 }
 
 void WritePage(const Plan& plan, const std::vector<Event>& events, std::FILE* out) {

@@ -116,6 +116,7 @@
     const lines = text.split('\n');
     $('why').textContent = lines[0];
     $('more').hidden = lines.length < 2;
+    $('more').open = lines.length < 12;
     $('more-text').textContent = lines.slice(1).join('\n');
     $('broken').hidden = !failed;
     story.proof.forEach((i, number) => $('proof').append(panel.eventLine(i, String(number + 1))));

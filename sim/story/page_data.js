@@ -160,12 +160,13 @@ class Story {
       const list = this.related.get(key);
       if (list) list.push(i); else this.related.set(key, [i]);
     };
-    const close = (kind, node, now) => {
-      if (open[kind][node]) open[kind][node].to = now;
+    const close = (kind, node, now, event) => {
+      if (open[kind][node]) Object.assign(open[kind][node], {to: now, endEvent: event});
       open[kind][node] = null;
     };
     const begin = (kind, node, spell, list) => {
       spell.to = this.end;
+      spell.endEvent = this.count;  // which is none
       open[kind][node] = spell;
       list.push(spell);
     };
@@ -173,18 +174,18 @@ class Story {
       const now = this.time[i], node = this.node[i], of = this.byNode[node], n = this.number[i];
       switch (this.kind[i]) {
         case K.start:
-          close('down', node, now);
+          close('down', node, now, i);
           of.logEvents.push(i);
           break;
         case K.crash:
-          for (const kind of ['role', 'log', 'state']) close(kind, node, now);
+          for (const kind of ['role', 'log', 'state', 'down']) close(kind, node, now, i);
           begin('down', node, {from: now, what: this.what(i), event: i}, of.down);
           break;
         case K.pause:
           if (!open.pause[node]) begin('pause', node, {from: now, event: i}, of.paused);
           break;
         case K.resume:
-          close('pause', node, now);
+          close('pause', node, now, i);
           break;
         case K.state: {
           const s = this.state(i), role = open.role[node];
@@ -255,10 +256,11 @@ class Story {
         }
         case K.fault: {
           const fault = {what: this.what(i), node, peer: this.peer[i], group: this.packed.group[i],
+                         client: this.client[i],
                          from: now, to: now, event: i, text: this.text(i), number: n};
-          // It lasts if its text says for how long; crashes last until the node starts.
+          // Until it is told to end; those that end by themselves as long as they say.
           const lasts = / for=([0-9.]+)/.exec(fault.text);
-          if (lasts && !fault.what.startsWith('crash')) fault.to = this.end;
+          if (lasts) fault.to = Math.min(this.end, now + Number(lasts[1]) * 1e6);
           faults.set(n, fault);
           this.faults.push(fault);
           break;
@@ -295,7 +297,7 @@ class Story {
     const ends = [];
     for (const fault of this.faults) {
       let row = ends.findIndex((end) => end <= fault.from);
-      if (row < 0) row = ends.length < 6 ? ends.length : 5;
+      if (row < 0) row = Math.min(ends.length, 3);
       ends[row] = Math.max(ends[row] || 0, fault.to + this.end / 200);
       fault.row = row;
     }
@@ -406,20 +408,10 @@ class Story {
   nodeSummaryAt(node, i) {
     const of = this.byNode[node];
     if (i < 0) return {state: null, down: null, paused: false};
-    const now = this.time[i];
     const at = upperBound(of.stateEvent, i);
-    return {state: at ? this.state(of.stateEvent[at - 1]) : null,
-            down: of.down.find((spell) => spell.event <= i && (now < spell.to || now === spell.to && this.endsAfter(spell, node, i))) || null,
-            paused: of.paused.some((spell) => spell.event <= i && now < spell.to)};
-  }
-
-  // Whether a spell of being down that ends at the very time of event i ends after it.
-  endsAfter(spell, node, i) {
-    if (spell.to === this.end) return true;
-    for (const event of this.byNode[node].logEvents) {
-      if (this.kind[event] === this.KIND.start && event > spell.event) return event > i;
-    }
-    return true;
+    const during = (spell) => spell.event <= i && i < spell.endEvent;
+    return {state: at ? this.state(of.stateEvent[at - 1]) : null, down: of.down.find(during) || null,
+            paused: of.paused.some(during)};
   }
 
   applyLog(log, i) {

@@ -2,13 +2,14 @@
 // would be a blur. Draws what `view` says and decides nothing.
 'use strict';
 
-const GUTTER = 118;        // pixels for the lanes' names
+const GUTTER = 124;        // pixels for the lanes' names
 const NODE_LANE_MIN = 70, NODE_LANE_MAX = 110, CLIENT_LANE = 22, FAULT_ROW = 15;
 const ARROWS_MAX = 2500;   // more than so many visible arrows are drawn as a density
 const POINTS_MAX = 1500;   // the same for events as points
 const BAND = 17;           // height of a role's band
 
 const ROLE_SIGN = {'leader': '★', 'candidate': '◆', 'pre-candidate': '◇', 'follower': '●'};
+const DOWN_WORDS = {'power': '✕ no power', 'process': '✕ killed', 'stop': '✕ stopped by itself', 'given-up': '✕ given up'};
 const MESSAGE_COLOURS = ['--m1', '--m2', '--m3', '--m4', '--m5', '--m6', '--m7', '--m8', '--m9', '--m10'];
 
 function formatTime(us, step) {
@@ -140,8 +141,9 @@ class Timeline {
     this.drawOperations(g);
     this.drawPoints(g);
     this.drawRelated(g);
-    this.drawProof(g);
+    this.drawEnd(g);
     this.drawCursor(g);
+    this.drawProof(g);
     g.restore();
     this.drawOverview();
     this.drawn.frame_ms = performance.now() - begin;
@@ -284,7 +286,14 @@ class Timeline {
       rows[row] = right;
       stacked.set(node, rows);
     };
-    if (fault.group) {
+    if (fault.client >= 0) {
+      const lane = this.laneOf[this.story.clientLane(fault.client)];
+      if (!lane) return;
+      g.globalAlpha = 0.5;
+      g.fillStyle = this.stripes(g, colours.fault, '/', 8);
+      g.fillRect(left, lane.y + 1, right - left, lane.height - 2);
+      g.globalAlpha = 1;
+    } else if (fault.group) {
       for (let node = 1; node <= this.story.nodes; ++node) {
         const inside = Math.floor(fault.group / Math.pow(2, node - 1)) % 2 === 1;
         band(node, inside ? colours['group-a'] : colours['group-b'], inside ? '/' : '\\',
@@ -325,7 +334,7 @@ class Timeline {
     for (const spell of of.down) {
       if (!this.visible(spell)) continue;
       const [left, right] = this.edges(spell);
-      this.cover(g, lane, left, right, colours.down, '/', spell.what === 'power' ? '✕ no power' : '✕ killed');
+      this.cover(g, lane, left, right, colours.down, '/', DOWN_WORDS[spell.what] || '✕ ' + spell.what);
     }
     for (const spell of of.paused) {
       if (!this.visible(spell)) continue;
@@ -634,7 +643,7 @@ class Timeline {
   // Rings with the numbers of the proof's list, and a faint line through all lanes.
   drawProof(g) {
     const {story, view, colours} = this;
-    const used = [];
+    const used = [], badges = [];
     story.proof.forEach((i, number) => {
       if (story.time[i] < view.t0 || story.time[i] > view.t1) return;
       const x = this.x(story.time[i]), y = this.eventY(i);
@@ -663,17 +672,38 @@ class Timeline {
       let bx = x + 10;
       while (used.some(([ux, uy]) => Math.abs(ux - bx) < 16 && Math.abs(uy - y) < 14)) bx += 17;
       used.push([bx, y]);
+      badges.push([bx, y - 11, String(number + 1)]);
+    });
+    g.textAlign = 'center';
+    g.font = 'bold 10px system-ui, "DejaVu Sans", sans-serif';
+    for (const [x, y, number] of badges) {
       g.fillStyle = colours.proof;
       g.beginPath();
-      g.arc(bx, y - 9, 7.5, 0, 7);
+      g.arc(x, y, 7.5, 0, 7);
       g.fill();
       g.fillStyle = colours.ground;
-      g.textAlign = 'center';
-      g.font = 'bold 10px system-ui, "DejaVu Sans", sans-serif';
-      g.fillText(String(number + 1), bx, y - 8.5);
-      g.textAlign = 'left';
-      g.font = this.font;
-    });
+      g.fillText(number, x, y + 0.5);
+    }
+    g.textAlign = 'left';
+    g.font = this.font;
+  }
+
+  // Nothing is known of what would come after.
+  drawEnd(g) {
+    const x = this.x(this.story.end);
+    if (x >= this.width) return;
+    g.fillStyle = this.colours.ground;
+    g.fillRect(x + 1, 0, this.width - x, this.height);
+    g.strokeStyle = this.colours.faint;
+    g.lineWidth = 1;
+    g.beginPath();
+    g.moveTo(x + 1.5, 0);
+    g.lineTo(x + 1.5, this.height);
+    g.stroke();
+    if (this.width - x > 70) {
+      g.fillStyle = this.colours.faint;
+      g.fillText('end', x + 8, 12);
+    }
   }
 
   drawCursor(g) {

@@ -87,8 +87,8 @@ class Panel {
     const newest = Math.max(1, last - cells + 1);
     // The index that the chosen event is about is kept in sight.
     let first = this.firstCell === null ? newest : this.firstCell;
-    const about = story.index(i);
-    if (this.firstCell === null && about && about < first) first = Math.max(1, about - 3);
+    const about = story.index(i) || (story.proof.includes(i) ? story.packed.about : 0);
+    if (this.firstCell === null && about && about < first) first = Math.max(1, about - Math.floor(cells / 2));
     first = Math.max(1, Math.min(first, newest));
     this.shownCells = {first, last: Math.min(last, first + cells - 1), lastIndex: last};
     const columns = first + cells - 1;  // the table keeps its width, however short the logs are
@@ -146,7 +146,7 @@ class Panel {
 
   legend() {
     return element('p', {class: 'legend'},
-      'Each cell is an entry, with its term. ✓ committed and ✔ applied, as the node knows; ▪ on its disk, ▫ (dashed) only in memory; … compacted. After each node’s name: up to where it believes its log is ▪, ✓, ✔. Click a cell for its story.');
+      'Cells are entries with their terms: ✓ committed, ✔ applied, ▪ on disk, ▫ in memory only, … compacted. Click one for its story.');
   }
 
   // Where an entry came from and went to.

@@ -138,6 +138,11 @@ void Teller::Handled(NodeId node, const Replica& replica, const Effects& effects
   if (!on()) {
     return;
   }
+  if (effects.write.has_value()) {
+    TellWrite(node, *effects.write);
+  }
+  TellState(node, StateOf(replica));
+  // Last, so that who looks at the moment of a notice sees what the node has become.
   for (const raft::Event& event : effects.events) {
     Tell({.kind = Kind::kNotice,
           .what = sim::Name(event.kind),
@@ -147,10 +152,6 @@ void Teller::Handled(NodeId node, const Replica& replica, const Effects& effects
           .index = event.index,
           .text = Describe(event)});
   }
-  if (effects.write.has_value()) {
-    TellWrite(node, *effects.write);
-  }
-  TellState(node, StateOf(replica));
 }
 
 void Teller::TellWrite(NodeId node, const raft::Write& write) {
