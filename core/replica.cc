@@ -136,6 +136,7 @@ class Replica::Impl {
 
   Status GetStatus(Instant now) const;
 
+  std::size_t pending_requests() const { return pending_.size(); }
   const kv::Machine& machine() const { return machine_; }
   const raft::Node& node() const { return node_; }
 
@@ -397,6 +398,9 @@ std::optional<Replica> Replica::Start(const ReplicaConfig& config, StoredState s
   if (!node) {
     return std::nullopt;
   }
+  // The crash may have come between a checkpoint and the compaction that follows it: a node that
+  // crashes there again and again must not have a log that grows for ever.
+  node->CheckpointCovers(summary.applied_index);
   return Replica(std::make_unique<Impl>(config, *std::move(node), *std::move(machine)));
 }
 
@@ -417,6 +421,7 @@ void Replica::SnapshotRead(NodeId peer, Snapshot snapshot, Instant now) {
 void Replica::RequestCheckpoint(Instant now) { impl_->RequestCheckpoint(now); }
 Effects Replica::TakeEffects() { return impl_->TakeEffects(); }
 Status Replica::GetStatus(Instant now) const { return impl_->GetStatus(now); }
+std::size_t Replica::pending_requests() const { return impl_->pending_requests(); }
 const kv::Machine& Replica::machine() const { return impl_->machine(); }
 const raft::Node& Replica::node() const { return impl_->node(); }
 

@@ -194,6 +194,9 @@ class Replica {
 
   Status GetStatus(Instant now) const;
 
+  // Accepted and not answered yet.
+  std::size_t pending_requests() const;
+
   // The applied state. Valid until the next input.
   const kv::Machine& machine() const;
   // The consensus state, for invariants and oracles. Valid until the next input.

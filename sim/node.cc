@@ -24,6 +24,7 @@ SimNode::SimNode(NodeId id, const Settings& settings, const ClockError& clock, c
                  Surroundings surroundings, std::function<void(NodeId, Reply)> replies)
     : id_(id),
       settings_(settings),
+      config_(ReplicaConfigOf(settings, id)),
       world_(surroundings),
       replies_(std::move(replies)),
       election_random_(random.Child(kElections)),
@@ -64,8 +65,8 @@ void SimNode::Start() {
   world_.story.Started(id_, stored);
   world_.judge.Started(id_, stored, disk_.may_have_forgotten());
   std::string error;
-  replica_ = Replica::Start(ReplicaConfigOf(settings_, id_), std::move(stored),
-                            election_random_.Child(incarnation_), LocalTime(), &error);
+  replica_ = Replica::Start(config_, std::move(stored), election_random_.Child(incarnation_),
+                            LocalTime(), &error);
   if (!replica_.has_value()) {
     throw Violation("a node starts on its own files",
                     "node " + std::to_string(id_.value) + ": " + error,
@@ -264,6 +265,7 @@ void SimNode::Step(const Input& input) {
   world_.judge.Stepped(id_, *replica_);
   TraceState();
   CarryOut(std::move(effects));
+  world_.judge.Rested(id_, *replica_, config_, state_busy_);
 }
 
 void SimNode::CarryOut(Effects effects) {

@@ -157,6 +157,7 @@ class SimNode {
 
   const NodeId id_;
   const Settings settings_;
+  const ReplicaConfig config_;
   Surroundings world_;
   std::function<void(NodeId, Reply)> replies_;
   Random election_random_;

@@ -343,11 +343,16 @@ Plan DrawPlan(std::uint64_t seed, Budget budget) {
       DrawVictims(plan.settings, budget, parent.Child(kVictims));
   for (const FaultShape& shape : FaultShapes()) {
     Random random = parent.Child(kFaults + static_cast<std::uint64_t>(shape.kind)).Child(2);
-    const bool wanted = random.Chance(1, 4) && Possible(shape.kind, plan.settings, victims, budget);
-    // A node that is lost does nothing more: seldom enough that most runs lose none or one.
-    const std::int64_t mean_us = DamagesFiles(shape.kind)
-                                     ? Pick(random, {20'000'000, 60'000'000})
-                                     : Pick(random, {1'000'000, 3'000'000, 8'000'000, 20'000'000});
+    // A node that is lost does nothing more: within the model seldom enough that most runs lose one
+    // or none.
+    const bool damages = DamagesFiles(shape.kind) || shape.kind == FaultKind::kLyingDisk;
+    const bool often = damages && budget == Budget::kBeyond;
+    const bool wanted =
+        random.Chance(often ? 2 : 1, 4) && Possible(shape.kind, plan.settings, victims, budget);
+    std::int64_t mean_us = Pick(random, {1'000'000, 3'000'000, 8'000'000, 20'000'000});
+    if (damages) {
+      mean_us = often ? 10'000'000 : Pick(random, {20'000'000, 60'000'000});
+    }
     if (wanted) {
       AddFaults(plan.settings, shape.kind, mean_us, victims, parent, plan.faults);
     }

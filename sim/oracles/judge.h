@@ -17,6 +17,7 @@
 #include "core/replica.h"
 #include "core/types.h"
 #include "sim/log_shadow.h"
+#include "sim/oracles/bounds.h"
 #include "sim/oracles/canonical_log.h"
 #include "sim/oracles/digests.h"
 #include "sim/oracles/election_safety.h"
@@ -44,6 +45,11 @@ class Judge {
   void Wrote(NodeId node, const raft::Write& write);
   // The input is handled, and its effects are taken.
   void Stepped(NodeId node, const Replica& replica);
+  // The effects of the input are carried out; `storing_state` if a write to state.db is not done.
+  void Rested(NodeId node, const Replica& replica, const ReplicaConfig& config,
+              bool storing_state) const {
+    CheckBounds(node, config, replica, At(node).state.applied_index, storing_state);
+  }
   // The node sends a message.
   void Sent(const raft::Message& message) const;
   // The node answers a command, not a read, with a result.

@@ -318,6 +318,32 @@ TEST(ReplicaTest, CheckpointsLetTheLogShrinkAndARestartBuildsOnThem) {
   EXPECT_EQ(replicas.replica(leader).machine().Find("k0")->value, "49");
 }
 
+// A crash between a checkpoint and the compaction after it must not make the log longer each time.
+TEST(ReplicaTest, AStartCompactsWhatTheLastCheckpointCovers) {
+  Replicas replicas(1, [](ReplicaConfig& config) {
+    config.checkpoint_entries = 5;
+    config.raft.entries_retained = 2;
+  });
+  replicas.Leader();
+  for (int i = 0; i < 12; ++i) {
+    replicas.Submit(1, kv::Transact{.session = {}, .transaction = kv::PutTransaction("k", "v")});
+    replicas.Run(Milliseconds(200));
+  }
+  const Index covered = replicas.files(1).image.summary.applied_index;
+  ASSERT_GE(covered, Index{10});
+  // As if the compaction had not reached the disk: the log begins at its beginning.
+  ASSERT_EQ(replicas.files(1).log.base.index, Index{covered.value - 2});
+  const raft::Entry first = replicas.files(1).log.entries.front();
+  for (std::uint64_t index = first.index.value - 1; index >= 1; --index) {
+    raft::Entry earlier = first;
+    earlier.index = {index};
+    replicas.files(1).log.entries.insert(replicas.files(1).log.entries.begin(), earlier);
+  }
+  replicas.files(1).log.base = {};
+  replicas.Restart(1);
+  EXPECT_EQ(replicas.replica(1).node().log().base().index, Index{covered.value - 2});
+}
+
 TEST(ReplicaTest, AFollowerFarBehindInstallsASnapshotWithItsSessions) {
   Replicas replicas(3, [](ReplicaConfig& config) {
     config.checkpoint_entries = 5;

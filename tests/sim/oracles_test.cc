@@ -3,13 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/kv/codec.h"
 #include "core/kv/machine.h"
 #include "core/kv/requests.h"
+#include "core/raft/node.h"
 #include "sim/log_shadow.h"
+#include "sim/oracles/bounds.h"
 #include "sim/oracles/canonical_log.h"
 #include "sim/oracles/digests.h"
 #include "sim/oracles/election_safety.h"
@@ -372,6 +375,77 @@ TEST_F(ExactlyOnceTest, FindsARefusalOfWhatWasDone) {
   oracle_.CheckRefused();
   oracle_.Refused(PutX("outside"), 3);
   EXPECT_EQ(Broken([&] { oracle_.CheckRefused(); }), "refusals are certain");
+}
+
+// A cluster of one whose writes are durable at once, with three commands applied, one appended and
+// one request waiting.
+class BoundsTest : public testing::Test {
+ protected:
+  BoundsTest() {
+    config_.raft.cluster = {1};
+    config_.raft.id = kA;
+    config_.raft.voters = {kA, kB};
+    config_.raft.appends_in_flight_max = 1;
+    std::string error;
+    StoredState stored;
+    stored.log.hard_state = {Term{1}, kA};
+    replica_ = Replica::Start(config_, std::move(stored), Random(1), Instant{}, &error);
+    // It is elected by B's vote.
+    now_ = Instant{} + Seconds(10);
+    replica_->Advance(now_);
+    Settle();
+    for (const bool pre_vote : {true, false}) {
+      replica_->Receive({.cluster = {1},
+                         .from = kB,
+                         .to = kA,
+                         .term = {replica_->node().current_term().value + (pre_vote ? 1 : 0)},
+                         .body = raft::RequestVoteReply{.pre_vote = pre_vote, .granted = true}},
+                        now_);
+      Settle();
+    }
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+      replica_->Submit({.id = {id}, .deadline = now_ + Seconds(5), .body = PutX("value")}, now_);
+      Settle();
+    }
+  }
+
+  void Settle() {
+    for (Effects effects = replica_->TakeEffects(); effects.write.has_value();
+         effects = replica_->TakeEffects()) {
+      replica_->Persisted(effects.write->id, now_);
+    }
+  }
+
+  std::string BrokenWith(const ReplicaConfig& config) {
+    return Broken([&] { CheckBounds(kA, config, *replica_, Index{}, false); });
+  }
+
+  ReplicaConfig config_;
+  Instant now_;
+  std::optional<Replica> replica_;
+};
+
+TEST_F(BoundsTest, WhatTheConfigurationAllowsIsFine) {
+  ASSERT_EQ(replica_->node().role(), Role::kLeader);
+  EXPECT_EQ(BrokenWith(config_), "");
+}
+
+TEST_F(BoundsTest, FindsMoreOfAnythingThanItMayHold) {
+  ReplicaConfig config = config_;
+  config.limits.pending_requests_max = 2;
+  EXPECT_EQ(BrokenWith(config), "resource bounds");
+  config = config_;
+  config.raft.appends_in_flight_max = 0;
+  EXPECT_EQ(BrokenWith(config), "resource bounds");
+  config = config_;
+  config.raft.uncommitted_bytes_max = 20;
+  EXPECT_EQ(BrokenWith(config), "resource bounds");
+  // The log holds everything that a checkpoint up to its end would cover.
+  config = config_;
+  config.raft.entries_retained = 2;
+  EXPECT_EQ(Broken([&] { CheckBounds(kA, config, *replica_, Index{3}, false); }),
+            "resource bounds");
+  EXPECT_EQ(Broken([&] { CheckBounds(kA, config, *replica_, Index{3}, true); }), "");
 }
 
 }  // namespace
