@@ -762,7 +762,7 @@ class Timeline {
     }
     g.strokeStyle = colours.cursor;
     g.lineWidth = 1.5;
-    const left = x(view.t0), right = x(view.t1);
+    const left = Math.max(GUTTER, x(view.t0)), right = Math.min(this.width - 1, x(view.t1));
     g.globalAlpha = 0.12;
     g.fillStyle = colours.cursor;
     g.fillRect(left, 1, Math.max(2, right - left), 43);
