@@ -25,8 +25,15 @@ constexpr std::uint64_t kEventsMore = 3'000;
 // that only a hang reaches.
 constexpr Duration kHangTime = Seconds(10);
 
-// Each round tries every step with so many seeds of the run.
-constexpr std::uint64_t kSeedsTried[] = {1, 4, 16, 64};
+// Each round tries every step with so many seeds of the run, and cuts lists into so many pieces at
+// most. Coarse ones come first: as long as the plan is large, each run is dear.
+struct Round {
+  std::uint64_t seeds;
+  std::uint64_t pieces_max;
+};
+constexpr std::uint64_t kToTheLast = ~std::uint64_t{0};
+constexpr Round kRounds[] = {{1, 4},          {4, 4},           {4, 16},         {1, kToTheLast},
+                             {4, kToTheLast}, {16, kToTheLast}, {64, kToTheLast}};
 // Steps that leave the number of faults, operations and nodes alone are worth less.
 constexpr std::uint64_t kSeedsForLooks = 4;
 
@@ -81,8 +88,8 @@ class Shrinker {
     const std::uint64_t events_before = best_result_.events;
     WorkerPool pool(options_.jobs, kHangTime, work);
     pool_ = &pool;
-    for (const std::uint64_t seeds : kSeedsTried) {
-      while (!Over() && Sweep(seeds)) {
+    for (const Round& round : kRounds) {
+      while (!Over() && Sweep(round)) {
       }
     }
     return ShrinkResult{.plan = best_,
@@ -179,7 +186,8 @@ class Shrinker {
   // Takes away ever smaller pieces of a list of size(), as delta debugging does.
   void TakeAway(const std::function<std::size_t()>& size,
                 const std::function<Plan(std::size_t first, std::size_t count)>& without) {
-    for (std::size_t piece = size(); piece > 0 && !Over(); piece /= 2) {
+    const std::size_t all = size();
+    for (std::size_t piece = all; piece > 0 && all / piece <= pieces_max_ && !Over(); piece /= 2) {
       std::size_t first = 0;
       while (first < size()) {
         const std::size_t pieces = (size() - first + piece - 1) / piece;
@@ -195,9 +203,11 @@ class Shrinker {
 
   // ---- Steps
 
-  // Everything once, each step with so many seeds. Returns whether anything helped.
-  bool Sweep(std::uint64_t seeds) {
+  // Every step once. Returns whether anything helped.
+  bool Sweep(const Round& round) {
+    const std::uint64_t seeds = round.seeds;
     const std::uint64_t few = std::min(seeds, kSeedsForLooks);
+    pieces_max_ = round.pieces_max;
     changed_ = false;
     Pass("the end", seeds, [this] { EndSooner(); });
     Pass("faults", seeds, [this] { DropFaults(); });
@@ -205,10 +215,14 @@ class Shrinker {
     Pass("stretches of time", seeds, [this] { DropTime(); });
     Pass("pairs", seeds, [this] { DropPairs(); });
     Pass("nodes", seeds, [this] { DropNodes(); });
+    Pass("settings", few, [this] { ResetSettings(); });
+    if (round.pieces_max != kToTheLast) {
+      return changed_;  // how it looks matters once it is small
+    }
     Pass("clients", few, [this] { MergeClients(); });
     Pass("actions", few, [this] { SimplifyActions(); });
     Pass("keys", few, [this] { MergeKeys(); });
-    Pass("settings", few, [this] { SimplifySettings(); });
+    Pass("settings", few, [this] { RoundSettings(); });
     Pass("kinds of faults", few, [this] { SimplifyFaults(); });
     Pass("times", few, [this] { SimplifyTimes(); });
     return changed_;
@@ -273,7 +287,8 @@ class Shrinker {
 
   // Cuts out stretches of time, with what begins in them and without.
   void DropTime() {
-    for (std::int64_t parts = 2; parts <= 64 && !Over(); parts *= 2) {
+    const auto parts_max = static_cast<std::int64_t>(std::min<std::uint64_t>(pieces_max_, 64));
+    for (std::int64_t parts = 2; parts <= parts_max && !Over(); parts *= 2) {
       bool helped = true;
       while (helped && !Over()) {
         const std::int64_t part_us = best_.settings.fault_phase_us / parts;
@@ -295,7 +310,7 @@ class Shrinker {
       return i < plan.faults.size() ? WithoutFaults(plan, i, 1)
                                     : WithoutOperations(plan, i - plan.faults.size(), 1);
     };
-    bool helped = seeds_tried_ > 1;
+    bool helped = seeds_tried_ > 1 && pieces_max_ == kToTheLast;
     while (helped && count() <= kPairsBelow && count() >= 2 && !Over()) {
       std::vector<std::pair<std::size_t, std::size_t>> pairs;
       for (std::size_t i = 1; i < count(); ++i) {
@@ -402,11 +417,14 @@ class Shrinker {
     }
   }
 
-  void SimplifySettings() {
+  void ResetSettings() {
     TakeAway(
         [this] { return SizeOf(best_).settings; },
         [this](std::size_t first, std::size_t count) { return WithDefaults(best_, first, count); });
-    // What must differ, as round as may be: one digit, then two.
+  }
+
+  // What must differ, as round as may be: one digit, then two.
+  void RoundSettings() {
     const Settings defaults;
     for (const SettingField& field : SettingFields()) {
       const std::int64_t value = best_.settings.*field.field;
@@ -550,6 +568,7 @@ class Shrinker {
   WorkerPool* pool_ = nullptr;
   std::set<std::uint64_t> harmless_;  // fingerprints of plans that do not fail the same way
   std::uint64_t seeds_tried_ = 1;
+  std::uint64_t pieces_max_ = kToTheLast;
   std::uint64_t runs_ = 0;
   bool changed_ = false;
 };
