@@ -87,6 +87,8 @@ int main(int argc, char** argv) {
 
   lockstep::sim::HuntOptions hunt;
   std::string hunt_time;
+  std::string hunt_shrink_time;
+  bool hunt_dry_run = false;
   hunt.jobs = ProcessorCount();
   CLI::App* hunt_app = app.add_subcommand("hunt", "Many seeds, until one fails");
   hunt_app->add_option("--seeds", hunt.seeds, "How many seeds")->check(CLI::PositiveNumber);
@@ -98,6 +100,21 @@ int main(int argc, char** argv) {
                      "Runs each seed twice and compares the traces");
   add_beyond(hunt_app, &hunt.budget);
   hunt_app->add_flag("--keep-going", hunt.keep_going, "Goes on after a failure");
+  hunt_app->add_flag("--require-probes", hunt.require_probes,
+                     "A rare state that no seed reaches is a failure too");
+  hunt_app->add_flag("--shrink,!--no-shrink", hunt.shrink,
+                     "Shrinks the quickest failure of each cause; the default");
+  hunt_app->add_option("--shrink-time", hunt_shrink_time,
+                       "How long to shrink at most, for each cause; default: 1m");
+  auto* hunt_out = hunt_app->add_option(
+      "--out", hunt.folder,
+      "Folder for the summary and, for each cause, plans, output and page of its failure");
+  hunt_app
+      ->add_flag("--resume", hunt.resume, "Goes on with the hunt in the folder, if there is one")
+      ->needs(hunt_out);
+  hunt_app->add_flag("--json", hunt.json,
+                     "Prints the summary as JSON, and all else to the standard error");
+  hunt_app->add_flag("--dry-run", hunt_dry_run, "Checks these options, and does nothing");
 
   lockstep::sim::ShrinkCommand shrink;
   std::string shrink_time;
@@ -181,6 +198,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "lockstep-sim: %s\n", what.c_str());
     return kExitUsage;
   };
+  const auto time_error = [&](const std::string& text) {
+    return usage_error("a time is like 90s, 10m or 2h, not '" + text + "'");
+  };
 
   KeepFreedMemory();
   lockstep::sim::UseSqliteInOneThread();
@@ -197,11 +217,22 @@ int main(int argc, char** argv) {
     if (!hunt_time.empty()) {
       hunt.time = ParseTime(hunt_time);
       if (!hunt.time.has_value()) {
-        return usage_error("--time is like 90s, 10m or 2h, not '" + hunt_time + "'");
+        return time_error(hunt_time);
       }
+    }
+    if (!hunt_shrink_time.empty()) {
+      const std::optional<lockstep::Duration> time = ParseTime(hunt_shrink_time);
+      if (!time.has_value()) {
+        return time_error(hunt_shrink_time);
+      }
+      hunt.shrink_time = *time;
     }
     if (!hunt.seeds.has_value() && !hunt.time.has_value()) {
       return usage_error("hunt needs --seeds N, --time T or both");
+    }
+    if (hunt_dry_run) {
+      std::printf("these options are fine\n");
+      return kExitClean;
     }
     if (hunt.double_check) {
       hunt.run = lockstep::sim::RunPlanTwice;
@@ -215,7 +246,7 @@ int main(int argc, char** argv) {
     if (!shrink_time.empty()) {
       const std::optional<lockstep::Duration> time = ParseTime(shrink_time);
       if (!time.has_value()) {
-        return usage_error("--time is like 90s, 10m or 2h, not '" + shrink_time + "'");
+        return time_error(shrink_time);
       }
       shrink.time = *time;
     }

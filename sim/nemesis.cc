@@ -39,6 +39,16 @@ Nemesis::Nemesis(const Plan& plan, Nodes& nodes, Network& network, Clients& clie
       downtime_(static_cast<std::size_t>(plan.settings.nodes),
                 Microseconds(plan.settings.election_timeout_us)) {}
 
+std::vector<FaultKind> Nemesis::Begun() const {
+  std::vector<FaultKind> kinds;
+  for (const Active& active : active_) {
+    if (!ShapeOf(active.fault.kind).node || active.node != NodeId()) {
+      kinds.push_back(active.fault.kind);
+    }
+  }
+  return kinds;
+}
+
 std::size_t Nemesis::Begin(const Fault& fault) {
   const std::size_t number = active_.size();
   Active& active = active_.emplace_back();

@@ -48,6 +48,9 @@ class Nemesis {
   // Ends all faults for good, and starts what can be started.
   void Heal();
 
+  // The faults that struck somebody, in order.
+  std::vector<FaultKind> Begun() const;
+
   // Whether the nodes that are not given up are a majority: without one, nothing can be demanded
   // but safety.
   bool MajorityIsLeft() const;

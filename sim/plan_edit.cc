@@ -154,6 +154,9 @@ Plan WithClientMerged(const Plan& plan, std::uint64_t from, std::uint64_t to) {
   for (PlannedOperation& operation : merged.operations) {
     operation.client = operation.client == from ? to : operation.client;
   }
+  for (Fault& fault : merged.faults) {
+    fault.client = fault.client == from ? to : fault.client;
+  }
   return merged;
 }
 
@@ -177,10 +180,18 @@ Plan WithClientsPacked(const Plan& plan) {
   for (const PlannedOperation& operation : plan.operations) {
     used.insert(operation.client);
   }
+  for (const Fault& fault : plan.faults) {
+    if (ShapeOf(fault.kind).client) {
+      used.insert(fault.client);
+    }
+  }
   const std::map<std::uint64_t, std::uint64_t> ranks = Ranks(used);
   Plan packed = plan;
   for (PlannedOperation& operation : packed.operations) {
     operation.client = ranks.at(operation.client);
+  }
+  for (Fault& fault : packed.faults) {
+    fault.client = ShapeOf(fault.kind).client ? ranks.at(fault.client) : 0;
   }
   packed.settings.clients = std::max<std::int64_t>(1, static_cast<std::int64_t>(used.size()));
   return packed;

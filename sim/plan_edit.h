@@ -45,7 +45,7 @@ Plan WithoutTime(const Plan& plan, SimTime from, SimTime to, bool drop);
 // a node which is gone, and cuts between a group and nobody, go too.
 Plan WithoutNodes(const Plan& plan, std::uint64_t nodes);
 
-// With operations of client `from` done by client `to`.
+// With operations of client `from` done by client `to`, which meets its faults too.
 Plan WithClientMerged(const Plan& plan, std::uint64_t from, std::uint64_t to);
 // With key `from` named `to` wherever it is used.
 Plan WithKeyMerged(const Plan& plan, std::uint64_t from, std::uint64_t to);

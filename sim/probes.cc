@@ -158,4 +158,8 @@ const char* Name(Probe probe) {
   return "?";
 }
 
+bool MustBeReached(Probe probe) {
+  return probe != Probe::kHistoryTooHardToCheck && probe != Probe::kCount;
+}
+
 }  // namespace lockstep::sim

@@ -93,6 +93,9 @@ inline constexpr std::size_t kProbeCount = static_cast<std::size_t>(Probe::kCoun
 // The probe's name, as reports print it.
 const char* Name(Probe probe);
 
+// Whether a large hunt is to reach it. Not so for what is better never seen.
+bool MustBeReached(Probe probe);
+
 // A plain value: it can be sent from one process to another.
 struct ProbeCounts {
   std::array<std::uint64_t, kProbeCount> counts{};

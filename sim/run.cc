@@ -73,6 +73,14 @@ RunResult RunPlan(const Plan& plan, const RunOptions& options) {
   const Reference& reference = world.judge().exactly_once().reference();
   result.probes.counts[static_cast<std::size_t>(Probe::kRetryAnsweredFromSavedReply)] +=
       reference.replays();
+  for (const FaultKind kind : world.faults_begun()) {
+    ++result.faults.at(static_cast<std::size_t>(kind));
+  }
+  for (const PlannedOperation& operation : plan.operations) {
+    if (operation.at <= world.now()) {
+      ++result.actions.at(static_cast<std::size_t>(operation.action));
+    }
+  }
   if (options.history != nullptr) {
     *options.history = world.clients().history();
   }

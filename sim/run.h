@@ -3,6 +3,7 @@
 #ifndef LOCKSTEP_SIM_RUN_H_
 #define LOCKSTEP_SIM_RUN_H_
 
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
@@ -28,6 +29,11 @@ struct Failure {
   std::string text;
 };
 
+// How many of each kind, by FaultKind or ClientAction as a number. Plain values: they can be sent
+// from one process to another.
+using FaultCounts = std::array<std::uint64_t, 64>;
+using ActionCounts = std::array<std::uint64_t, 32>;
+
 struct RunResult {
   std::optional<Failure> failure;
   // What broke after a disk had forgotten what its syncs had promised: no failure of ours, and the
@@ -43,6 +49,8 @@ struct RunResult {
   std::uint64_t terms_led = 0;  // terms that had a leader
   ClientCounts operations;
   ProbeCounts probes;
+  FaultCounts faults{};
+  ActionCounts actions{};
 };
 
 struct RunOptions {

@@ -22,6 +22,8 @@ struct Figures {
   std::uint64_t terms_led = 0;
   ClientCounts operations;
   ProbeCounts probes;
+  FaultCounts faults{};
+  ActionCounts actions{};
   bool cut_off = false;
   bool failed = false;
   bool excused = false;  // what failed
@@ -40,6 +42,8 @@ std::string WriteReport(const RunResult& result) {
                         .terms_led = result.terms_led,
                         .operations = result.operations,
                         .probes = result.probes,
+                        .faults = result.faults,
+                        .actions = result.actions,
                         .cut_off = result.cut_off,
                         .failed = result.failure.has_value() || result.excused.has_value(),
                         .excused = result.excused.has_value()};
@@ -68,6 +72,8 @@ RunResult ReadReport(std::string_view report) {
   result.terms_led = figures.terms_led;
   result.operations = figures.operations;
   result.probes = figures.probes;
+  result.faults = figures.faults;
+  result.actions = figures.actions;
   result.cut_off = figures.cut_off;
   if (figures.failed) {
     report.remove_prefix(sizeof(figures));

@@ -54,6 +54,8 @@ FaultKind Simpler(FaultKind kind) {
     case FaultKind::kCrashInStorage:
     case FaultKind::kCrashInWrite:
     case FaultKind::kCrashAll:
+    case FaultKind::kCrashInStart:
+    case FaultKind::kCrashInState:
       return FaultKind::kCrash;
     default:
       return kind;
@@ -347,6 +349,9 @@ class Shrinker {
     Plan merged = best_;
     for (PlannedOperation& operation : merged.operations) {
       operation.client = 0;
+    }
+    for (Fault& fault : merged.faults) {
+      fault.client = 0;
     }
     Try(WithClientsPacked(merged));
     Try(WithClientsPacked(best_));

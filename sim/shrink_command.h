@@ -9,7 +9,6 @@
 
 #include "core/types.h"
 #include "sim/plan_draw.h"
-#include "sim/shrink.h"
 
 namespace lockstep::sim {
 
@@ -27,16 +26,6 @@ struct ShrinkCommand {
 // Progress goes to the standard error. Returns an ExitCode (sim/hunt.h): clean if a plan was found
 // that fails, usage if the plan given does not.
 int ShrinkAndTell(const ShrinkCommand& command, const std::string& program);
-
-// The plan's text with what it is about as remarks, and settings that have their default last.
-// `origin` says what it was made from.
-std::string DescribeShrunkPlan(const ShrinkResult& result, const std::string& origin);
-
-// One line: sizes before and after, and what it took.
-std::string Describe(const ShrinkResult& result);
-
-// The same and the failure as members of a JSON object, for hunts' reports too.
-std::string ToJson(const ShrinkResult& result);
 
 }  // namespace lockstep::sim
 

@@ -84,6 +84,8 @@ class World {
   const Clients& clients() const { return clients_; }
   const Judge& judge() const { return judge_; }
   const ProbeCounts& probes() const { return probes_; }
+  // The faults that struck somebody, in order.
+  std::vector<FaultKind> faults_begun() const { return nemesis_.Begun(); }
   story::Teller& story() { return story_; }
 
   // The running node that leads, of several that think so the one of the latest term; 0 if none.

@@ -96,6 +96,8 @@ TEST(RunReportTest, SaysAllThatARunSaid) {
   result.terms_led = 8;
   result.operations = {.ok = 9, .failed = 10, .unknown = 11};
   result.probes.Count(Probe::kSplitVote);
+  result.faults[1] = 13;
+  result.actions[2] = 14;
   result.fingerprint.Add(12);
   result.cut_off = true;
   result.failure = Failure{"a property", std::string("why\nand \0where", 14)};
@@ -110,6 +112,8 @@ TEST(RunReportTest, SaysAllThatARunSaid) {
   EXPECT_EQ(read.operations.failed, 10u);
   EXPECT_EQ(read.operations.unknown, 11u);
   EXPECT_EQ(read.probes.counts, result.probes.counts);
+  EXPECT_EQ(read.faults, result.faults);
+  EXPECT_EQ(read.actions, result.actions);
   EXPECT_EQ(read.fingerprint, result.fingerprint);
   EXPECT_TRUE(read.cut_off);
   ASSERT_TRUE(read.failure.has_value());
