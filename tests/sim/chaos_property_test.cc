@@ -25,8 +25,6 @@ using rc::gen::element;
 using rc::gen::inRange;
 using rc::gen::weightedElement;
 
-// Those within the fault model, where safety and liveness must hold.
-constexpr FaultKind kLastKind = FaultKind::kCheckpoint;
 constexpr std::int64_t kAmountMax = 2'000'000;
 
 Settings AnySettings() {
@@ -63,7 +61,7 @@ Fault AnyFault(const Settings& settings) {
   std::vector<FaultShape> shapes;
   for (const FaultShape& shape : FaultShapes()) {
     const bool alone = !shape.peer && !shape.group && shape.kind != FaultKind::kIsolate;
-    if (shape.kind <= kLastKind && (settings.nodes > 1 || alone)) {
+    if (settings.nodes > 1 || alone) {
       shapes.push_back(shape);
     }
   }
@@ -81,6 +79,9 @@ Fault AnyFault(const Settings& settings) {
   }
   if (shape.lasts) {
     fault.lasts = AnyTimeBelow(*element<std::int64_t>(1'000, 100'000, 3'000'000));
+  }
+  if (shape.client) {
+    fault.client = *inRange<std::uint64_t>(0, static_cast<std::uint64_t>(settings.clients));
   }
   if (shape.amount != nullptr) {
     fault.amount =

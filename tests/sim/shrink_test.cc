@@ -145,6 +145,23 @@ TEST(ShrinkTest, NodesAreRenumberedInFaultsAndGroups) {
   EXPECT_EQ(WithoutNodes(plan, 0b1000).faults.size(), 1u) << "4 is named by two";
 }
 
+TEST(ShrinkTest, ClientsAreRenumberedInFaults) {
+  Plan plan = PlanWith({});
+  plan.settings.clients = 6;
+  plan.operations.resize(1);
+  plan.operations[0].client = 2;
+  plan.faults = {{.at = SimTime{} + Seconds(1), .kind = FaultKind::kClientPause, .client = 5},
+                 {.at = SimTime{} + Seconds(2), .kind = FaultKind::kClientCut, .client = 2}};
+  const Plan packed = WithClientsPacked(plan);
+  EXPECT_EQ(packed.settings.clients, 2);
+  EXPECT_EQ(packed.operations[0].client, 0u);
+  EXPECT_EQ(packed.faults[0].client, 1u);
+  EXPECT_EQ(packed.faults[1].client, 0u);
+  const Plan merged = WithClientMerged(packed, 1, 0);
+  EXPECT_EQ(merged.faults[0].client, 0u);
+  EXPECT_EQ(Validate(WithClientsPacked(merged)), "");
+}
+
 TEST(ShrinkTest, AnotherSeedOfTheRunIsFoundIfThePlanNeedsIt) {
   // Every operation that is left makes another seed fail: as runs are, hard to foresee.
   const Plan plan = DrawPlan(3);
