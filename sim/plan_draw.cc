@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <iterator>
+#include <optional>
 
 #include "core/random.h"
 
@@ -26,10 +27,19 @@ std::int64_t Pick(Random& random, std::initializer_list<std::int64_t> choices) {
   return *std::next(choices.begin(), static_cast<std::ptrdiff_t>(random.Below(choices.size())));
 }
 
-Settings DrawSettings(const Random& seed) {
+// Of a plan for measuring: what the seed does not decide.
+struct Measured {
+  std::int64_t nodes;
+  std::int64_t operations_per_second;
+};
+
+Settings DrawSettings(const Random& seed, const std::optional<Measured>& measured) {
   Settings settings;
   Random shape = seed.Child(kShape);
   settings.nodes = Pick(shape, {1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 6, 7});
+  if (measured.has_value()) {
+    settings.nodes = measured->nodes;
+  }
   settings.clients = shape.Between(2, 8);
   settings.keys = Pick(shape, {1, 3, 5, 10});
   settings.fault_phase_us = shape.Between(15'000'000, 40'000'000);
@@ -328,16 +338,17 @@ void SortByTime(std::vector<Fault>& faults) {
                    [](const Fault& a, const Fault& b) { return a.at < b.at; });
 }
 
-}  // namespace
-
-Plan DrawPlan(std::uint64_t seed, Budget budget) {
+Plan Draw(std::uint64_t seed, Budget budget, const std::optional<Measured>& measured) {
   const Random parent(seed);
   Plan plan;
   plan.seed = seed;
-  plan.settings = DrawSettings(parent);
+  plan.settings = DrawSettings(parent, measured);
   plan.clocks = DrawClocks(plan.settings, parent.Child(kClocks));
   Random rate = parent.Child(kOperations).Child(2);
-  const std::int64_t operations_per_second = Pick(rate, {5, 20, 20, 50});
+  std::int64_t operations_per_second = Pick(rate, {5, 20, 20, 50});
+  if (measured.has_value()) {
+    operations_per_second = measured->operations_per_second;
+  }
   plan.operations = DrawOperations(plan.settings, operations_per_second, parent.Child(kOperations));
   const std::vector<std::uint64_t> victims =
       DrawVictims(plan.settings, budget, parent.Child(kVictims));
@@ -362,31 +373,13 @@ Plan DrawPlan(std::uint64_t seed, Budget budget) {
   return plan;
 }
 
-Plan DrawBenchmarkPlan(std::uint64_t seed, std::int64_t operations_per_second,
-                       Duration fault_phase) {
-  const Random parent(seed);
-  Plan plan;
-  plan.seed = seed;
-  plan.settings.nodes = 5;
-  plan.settings.clients = 8;
-  plan.settings.keys = 10;
-  plan.settings.fault_phase_us = fault_phase.ns / 1000;
-  plan.settings.election_timeout_us = 1'000'000;
-  plan.settings.heartbeat_interval_us = 100'000;
-  plan.settings.loss_permille = 10;
-  plan.settings.duplicate_permille = 10;
-  plan.settings.checkpoint_entries = 100;
-  plan.settings.entries_retained = 100;
-  plan.clocks = DrawClocks(plan.settings, parent.Child(kClocks));
-  plan.operations = DrawOperations(plan.settings, operations_per_second, parent.Child(kOperations));
-  for (const FaultShape& shape : FaultShapes()) {
-    // A node that is lost for good would make the rest cheaper.
-    if (!DamagesFiles(shape.kind) && shape.kind != FaultKind::kLyingDisk) {
-      AddFaults(plan.settings, shape.kind, 30'000'000, {}, parent, plan.faults);
-    }
-  }
-  SortByTime(plan.faults);
-  return plan;
+}  // namespace
+
+Plan DrawPlan(std::uint64_t seed, Budget budget) { return Draw(seed, budget, std::nullopt); }
+
+Plan DrawBenchmarkPlan(std::uint64_t seed, std::int64_t operations_per_second) {
+  return Draw(seed, Budget::kWithin,
+              Measured{.nodes = 5, .operations_per_second = operations_per_second});
 }
 
 }  // namespace lockstep::sim

@@ -24,10 +24,9 @@ enum class Budget : std::uint8_t {
 // The plan of this seed. Always valid.
 Plan DrawPlan(std::uint64_t seed, Budget budget = Budget::kWithin);
 
-// A plan for measuring: five nodes, every kind of fault each 30 s on average, ordinary settings,
-// and `operations_per_second` client operations for `fault_phase`.
-Plan DrawBenchmarkPlan(std::uint64_t seed, std::int64_t operations_per_second,
-                       Duration fault_phase);
+// The plan of this seed with five nodes and so many client operations a second, the rest as
+// DrawPlan() draws it: for measuring.
+Plan DrawBenchmarkPlan(std::uint64_t seed, std::int64_t operations_per_second);
 
 }  // namespace lockstep::sim
 

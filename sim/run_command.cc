@@ -192,17 +192,38 @@ int Run(const RunCommand& command, const std::string& program) {
 }
 
 int Benchmark(const BenchmarkCommand& command) {
-  const Plan plan =
-      DrawBenchmarkPlan(command.seed, command.operations_per_second, Seconds(command.seconds));
-  PrintPlanInBrief(plan);
-  const RunResult result = RunPlan(plan);
-  PrintResult(result);
-  std::printf("trace hash  %s\n", result.fingerprint.ToString().c_str());
-  if (result.failure.has_value()) {
-    std::printf("FAILED      %s: %s\n", result.failure->property.c_str(),
-                result.failure->text.c_str());
-    return kExitFailure;
+  std::uint64_t seed = command.seed;
+  Duration simulated;
+  Duration work;
+  std::uint64_t events = 0;
+  ClientCounts operations;
+  for (; simulated < Seconds(command.seconds); ++seed) {
+    const RunResult result = RunPlan(DrawBenchmarkPlan(seed, command.operations_per_second));
+    if (result.failure.has_value()) {
+      std::printf("FAILED      seed %" PRIu64 ": %s: %s\n", seed, result.failure->property.c_str(),
+                  result.failure->text.c_str());
+      return kExitFailure;
+    }
+    simulated = simulated + result.simulated;
+    work = work + result.work;
+    events += result.events;
+    operations.ok += result.operations.ok;
+    operations.failed += result.operations.failed;
+    operations.unknown += result.operations.unknown;
   }
+  const auto seeds = static_cast<double>(seed - command.seed);
+  const double seconds = std::max(1e-9, InSeconds(work));
+  std::printf("plans       %.0f, from seed %" PRIu64
+              ": five nodes, settings and faults as hunts draw them, %" PRId64
+              " client operations a second\n",
+              seeds, command.seed, command.operations_per_second);
+  std::printf("operations  %" PRIu64 " ok, %" PRIu64 " certainly not done, %" PRIu64 " unknown\n",
+              operations.ok, operations.failed, operations.unknown);
+  std::printf("time        %.0f s simulated in %.3f s of one processor: %.0f x real time\n",
+              InSeconds(simulated), seconds, InSeconds(simulated) / seconds);
+  std::printf("events      %" PRIu64 ", %.0f a second\n", events,
+              static_cast<double>(events) / seconds);
+  std::printf("seeds       %.0f a minute on one processor\n", seeds * 60 / seconds);
   return kExitClean;
 }
 

@@ -64,8 +64,16 @@ TEST(PlanTest, WithinTheFaultModelAMajorityKeepsItsFiles) {
   }
 }
 
-TEST(PlanTest, TheBenchmarkPlanIsValid) {
-  EXPECT_EQ(Validate(DrawBenchmarkPlan(1, 20, Seconds(60))), "");
+TEST(PlanTest, BenchmarkPlansAreValidAndDifferFromDrawnOnesInNodesAndOperations) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    const Plan plan = DrawBenchmarkPlan(seed, 200);
+    EXPECT_EQ(Validate(plan), "");
+    Settings expected = DrawPlan(seed).settings;
+    expected.nodes = 5;
+    EXPECT_EQ(plan.settings, expected);
+    const double seconds = static_cast<double>(plan.operations.back().at.ns) / 1e9;
+    EXPECT_NEAR(static_cast<double>(plan.operations.size()) / seconds, 200, 20);
+  }
 }
 
 TEST(PlanTest, SettingsThatAreNotNamedHaveTheirDefaults) {

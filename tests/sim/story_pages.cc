@@ -50,8 +50,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string folder = argv[1];
-  const Plan plan =
-      lockstep::sim::DrawBenchmarkPlan(1, /*operations_per_second=*/20, lockstep::Seconds(5));
+  const Plan plan = lockstep::sim::DrawBenchmarkPlan(1, /*operations_per_second=*/20);
   std::vector<story::Event> events = Told(plan);
   Write(folder + "/healthy.html", plan, events);
 
@@ -69,7 +68,7 @@ int main(int argc, char** argv) {
   verdict.evidence.push_back({.kind = Evidence::Kind::kOperation, .operation = 3});
   Write(folder + "/failing.html", plan, events);
 
-  const Plan large = lockstep::sim::DrawBenchmarkPlan(1, 40, lockstep::Seconds(80));
+  const Plan large = lockstep::sim::DrawBenchmarkPlan(1, 200);
   Write(folder + "/large.html", large, Told(large));
   return 0;
 }
