@@ -87,6 +87,18 @@ absl::Status SetDataDir(const Values& values, Settings* settings) {
   return absl::OkStatus();
 }
 
+absl::Status SetClusterState(const Values& values, Settings* settings) {
+  if (values.front() != "new" && values.front() != "existing") {
+    return Invalid("'" + values.front() + "' is neither 'new' nor 'existing'");
+  }
+  settings->expects_data = values.front() == "existing";
+  return absl::OkStatus();
+}
+
+std::string ShowClusterState(const Settings& settings) {
+  return settings.expects_data ? "existing" : "new";
+}
+
 // A member's address as others dial it: there, port 0 means nothing.
 absl::StatusOr<Address> ParseMemberAddress(const std::string& text) {
   absl::StatusOr<Address> address = ParseAddress(text);
@@ -234,6 +246,10 @@ std::vector<Setting> MakeSettings() {
        SettingKind::kText, &SetClusterName, &ShowClusterName},
       {"data-dir", "Node", "PATH", "Folder of this node's data. Made if absent. Required.",
        SettingKind::kText, &SetDataDir, &ShowNothing},
+      {"initial-cluster-state", "Node", "new|existing",
+       "With 'existing' the node does not start on an empty data-dir. Set it once a node has been "
+       "started: one that lost its files must not take part under its old node-id.",
+       SettingKind::kText, &SetClusterState, &ShowClusterState},
       {"peer", "Node", "ID=PEER_ADDRESS[,CLIENT_ADDRESS]",
        "A member of the cluster, this node included: where other members reach it, and where "
        "clients do. Once for each member, the same on all of them. Required.",

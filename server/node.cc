@@ -238,7 +238,8 @@ class Node::Impl {
       return DataFailure(absl::StrCat("data-dir: ", failure));
     }
     absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
-        settings_.data_dir, "", storage::Identity{settings_.cluster_id(), settings_.node_id});
+        settings_.data_dir, "", storage::Identity{settings_.cluster_id(), settings_.node_id},
+        settings_.expects_data ? storage::Expect::kFiles : storage::Expect::kFilesOrNone);
     if (!store.ok()) {
       return DataFailure(absl::StrCat(
           std::string(store.status().message()), " (this is node ", settings_.node_id.value,

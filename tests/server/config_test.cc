@@ -62,6 +62,8 @@ TEST(FlagsTest, EachMistakeIsNamed) {
        "--election-timeout-ms: 'soon' is not a whole number from 10 to 3600000"},
       {Valid({"--election-timeout-ms", "9"}),
        "--election-timeout-ms: '9' is not a whole number from 10 to 3600000"},
+      {Valid({"--initial-cluster-state", "old"}),
+       "--initial-cluster-state: 'old' is neither 'new' nor 'existing'"},
       {Valid({"--heartbeat-ms", "-5"}),
        "--heartbeat-ms: '-5' is not a whole number from 1 to 3600000"},
       {Valid({"--heartbeat-ms", "500"}),
@@ -173,6 +175,15 @@ TEST_F(ConfigFileTest, HoldsTheSameSettingsAsTheFlags) {
   ASSERT_TRUE(invocation.ok()) << invocation.status();
   EXPECT_EQ(invocation->settings.election_timeout_ms, 700u);
   EXPECT_EQ(invocation->settings.members.size(), 2u);
+}
+
+TEST_F(ConfigFileTest, ANodeMayBeToldThatItHasBeenStartedBefore) {
+  Write(kValidFile);
+  EXPECT_FALSE(ParseCommandLine({"--config", path_})->settings.expects_data);
+  Write(std::string("initial-cluster-state = \"existing\"\n") + kValidFile);
+  const absl::StatusOr<Invocation> invocation = ParseCommandLine({"--config", path_});
+  ASSERT_TRUE(invocation.ok()) << invocation.status();
+  EXPECT_TRUE(invocation->settings.expects_data);
 }
 
 TEST_F(ConfigFileTest, FlagsOverrideIt) {

@@ -290,6 +290,24 @@ TEST_F(NodeTest, ADataFolderInUseIsNamed) {
   EXPECT_NE(std::get<StartFailure>(started).text.find("log.db"), std::string::npos);
 }
 
+TEST_F(NodeTest, ANodeThatLostItsFilesDoesNotStartAgain) {
+  Settings settings = SettingsFor(folder_.path(), 1);
+  settings.expects_data = true;
+  auto started = Node::Start(settings, &log_, [] {});
+  ASSERT_TRUE(std::holds_alternative<StartFailure>(started));
+  EXPECT_EQ(std::get<StartFailure>(started).code, ExitCode::kDataFolder);
+  EXPECT_NE(std::get<StartFailure>(started).text.find("has been started before"), std::string::npos)
+      << std::get<StartFailure>(started).text;
+  // With its files it does.
+  StartAndLead();
+  EXPECT_TRUE(node_->Stop(Seconds(20)));
+  node_.reset();
+  settings_.expects_data = true;
+  started = Node::Start(settings_, &log_, [] {});
+  EXPECT_TRUE(std::holds_alternative<std::unique_ptr<Node>>(started))
+      << std::get<StartFailure>(started).text;
+}
+
 TEST_F(NodeTest, AStoppedNodeComesBackWithItsData) {
   StartAndLead();
   ASSERT_TRUE(Put("a", "1").status.ok());
