@@ -265,6 +265,10 @@ void SimNode::Step(const Input& input) {
   world_.judge.Stepped(id_, *replica_);
   TraceState();
   CarryOut(std::move(effects));
+  const raft::Node& node = replica_->node();
+  if (node.role() == Role::kLeader && node.commit_index() > node.durable_index()) {
+    world_.probes.Count(Probe::kLeaderCommittedAheadOfItsDisk);
+  }
   world_.judge.Rested(id_, *replica_, config_, state_busy_);
 }
 
@@ -319,9 +323,6 @@ void SimNode::Notice(const raft::Event& event) {
     case raft::Event::Kind::kBecameCandidate:
       return probes.Count(Probe::kElectionStarted);
     case raft::Event::Kind::kBecameLeader:
-      if (replica_->machine().summary().applied_index < replica_->node().commit_index()) {
-        probes.Count(Probe::kNewLeaderBehindOnItsOwnDisk);
-      }
       return probes.Count(Probe::kLeaderElected);
     case raft::Event::Kind::kSteppedDown:
       return probes.Count(event.text.find("majority") != std::string::npos

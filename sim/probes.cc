@@ -150,8 +150,8 @@ const char* Name(Probe probe) {
       return "request abandoned";
     case Probe::kClientRestarted:
       return "client restarted";
-    case Probe::kNewLeaderBehindOnItsOwnDisk:
-      return "new leader behind on its own disk";
+    case Probe::kLeaderCommittedAheadOfItsDisk:
+      return "leader committed ahead of its disk";
     case Probe::kCount:
       break;
   }

@@ -84,7 +84,7 @@ enum class Probe : std::uint8_t {
   kRequestDuplicated,
   kRequestAbandoned,
   kClientRestarted,
-  kNewLeaderBehindOnItsOwnDisk,
+  kLeaderCommittedAheadOfItsDisk,
   kCount,
 };
 
