@@ -223,6 +223,9 @@ std::unique_ptr<Disk> Disk::Clone() const {
       copy = std::make_shared<File>();
       copy->number = file.number;
       copy->image = file.image;
+      copy->unsynced_begin = file.unsynced_begin;
+      copy->last_synced_begin = file.last_synced_begin;
+      copy->earlier_synced_begin = file.earlier_synced_begin;
     }
     return copy;
   };

@@ -28,6 +28,20 @@ TEST(ClockTest, AJumpMovesReadingsForwardAtOnce) {
   EXPECT_EQ(clock.Read(kStart + Seconds(2)), Instant{} + Seconds(5));
 }
 
+TEST(ClockTest, AStepBackIsRepeatedAndCanBeCaughtUp) {
+  Clock clock(Seconds(5), 0);
+  clock.StepBack(Seconds(3), kStart + Seconds(1));
+  EXPECT_EQ(clock.Read(kStart + Seconds(1)), Instant{} + Seconds(3));
+  EXPECT_EQ(clock.Read(kStart + Seconds(2)), Instant{} + Seconds(4));
+  EXPECT_EQ(clock.WhenReads(Instant{} + Seconds(6), kStart + Seconds(2)), kStart + Seconds(4));
+  clock.CatchUp(kStart + Seconds(2));
+  EXPECT_EQ(clock.Read(kStart + Seconds(2)), Instant{} + Seconds(6));
+  clock.CatchUp(kStart + Seconds(4));
+  EXPECT_EQ(clock.Read(kStart + Seconds(4)), Instant{} + Seconds(8));
+  clock.StepBack(Seconds(100), kStart + Seconds(4));
+  EXPECT_EQ(clock.Read(kStart + Seconds(4)), Instant{});
+}
+
 TEST(ClockTest, AStalledClockStandsStillUntilAllStallsEnd) {
   Clock clock(Duration{}, 0);
   clock.Stall(kStart + Seconds(1));

@@ -211,6 +211,82 @@ TEST_F(DiskTest, AnErrorStrikesTheNthOperationOfItsKindsOnce) {
   EXPECT_EQ(disk_.counters().injected_errors, 1U);
 }
 
+TEST_F(DiskTest, AReadCanGiveOneWrongBit) {
+  const auto file = OpenOrMake(disk_, "a");
+  disk_.Arm({.kinds = {OperationKind::kRead}, .nth = 2, .wrong_bit = 8 * 7 + 9});
+  EXPECT_EQ(ReadAll(*file), "durable");
+  EXPECT_EQ(ReadAll(*file), "dwrable");  // 'u' is 0x75, 'w' 0x77
+  EXPECT_EQ(ReadAll(*file), "durable");
+  EXPECT_EQ(disk_.counters().injected_errors, 0U);
+  EXPECT_TRUE(disk_.Explains("a: wrong checksum"));
+  EXPECT_FALSE(disk_.Explains("b: wrong checksum"));
+}
+
+TEST_F(DiskTest, AFullDiskRefusesWhatNeedsRoomAndNothingElse) {
+  const auto file = OpenOrMake(disk_, "a");
+  disk_.SetFull(true);
+  std::unique_ptr<FileHandle> other;
+  EXPECT_EQ(disk_.Open("b", {.create = true}, other), IoResult::kFull);
+  EXPECT_EQ(disk_.last_error(), IoResult::kFull);
+  EXPECT_EQ(file->Write(0, "DURABLE"), IoResult::kOk);
+  EXPECT_EQ(file->Write(6, "E!"), IoResult::kFull);
+  EXPECT_EQ(file->Truncate(3), IoResult::kOk);
+  EXPECT_EQ(file->Sync(), IoResult::kOk);
+  EXPECT_TRUE(disk_.has_failed());
+  disk_.SetFull(false);
+  EXPECT_EQ(file->Write(3, "ABLE AGAIN"), IoResult::kOk);
+  EXPECT_EQ(ReadAll(*file), "DURABLE AGAIN");
+}
+
+TEST_F(DiskTest, AnErrorIsExplainedByWhatWasDoneToTheDiskOfThisProcess) {
+  EXPECT_FALSE(disk_.Explains("a: disk I/O error"));
+  {
+    const auto file = OpenOrMake(disk_, "a");
+    disk_.Arm({.kinds = {OperationKind::kSync}});
+    EXPECT_EQ(file->Sync(), IoResult::kIoError);
+    EXPECT_TRUE(disk_.Explains("a: disk I/O error"));
+    EXPECT_EQ(disk_.counters().failed_syncs, 1U);
+  }
+  disk_.KillProcess();
+  disk_.StartProcess();
+  EXPECT_FALSE(disk_.Explains("a: disk I/O error"));
+}
+
+TEST_F(DiskTest, APowerCutAfterALyingSyncMayHaveTakenWhatItPromised) {
+  {
+    const auto file = OpenOrMake(disk_, "a");
+    disk_.LieAboutSyncs(true);
+    EXPECT_EQ(file->Write(0, "D"), IoResult::kOk);
+    EXPECT_EQ(file->Sync(), IoResult::kOk);
+    disk_.LieAboutSyncs(false);
+    EXPECT_FALSE(disk_.may_have_forgotten());
+  }
+  Crash(disk_, CrashMode::kDropAll);
+  EXPECT_TRUE(disk_.may_have_forgotten());
+  EXPECT_TRUE(disk_.Explains("anything"));
+  EXPECT_EQ(disk_.Content("a"), "durable");
+}
+
+// Of a write-ahead log it spares what looks like a power cut if it is damaged.
+TEST_F(DiskTest, ABitRotsAnywhereButAtTheEndOfAWriteAheadLog) {
+  const auto wal = OpenOrMake(disk_, "x-wal");
+  for (std::uint64_t frame = 0; frame < 5; ++frame) {
+    EXPECT_EQ(wal->Write(10 * frame, "0123456789"), IoResult::kOk);
+    if (frame < 4) {
+      EXPECT_EQ(wal->Sync(), IoResult::kOk);
+    }
+  }
+  // "a" has 7 bytes; of the log 20 may rot: not the last two synced frames, nor the one after them.
+  for (std::uint64_t millionth = 0; millionth < 1'000'000; millionth += 9'999) {
+    const std::unique_ptr<Disk> copy = disk_.Clone();
+    ASSERT_TRUE(copy->FlipBitAt(millionth));
+    EXPECT_EQ(copy->Content("a") != "durable", millionth < 7 * 1'000'000 / 27) << millionth;
+    EXPECT_EQ(copy->Content("x-wal").substr(20), disk_.Content("x-wal").substr(20)) << millionth;
+  }
+  Disk empty;
+  EXPECT_FALSE(empty.FlipBitAt(5));
+}
+
 TEST_F(DiskTest, AnErrorForEverStrikesUntilItIsTakenBack) {
   const auto file = OpenOrMake(disk_, "a");
   disk_.Arm({.kinds = OperationKinds::All(), .for_ever = true});

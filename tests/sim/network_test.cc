@@ -100,6 +100,52 @@ TEST_F(NetworkTest, ACutLosesWhatIsUnderWayOnlyIfToldSo) {
   }
 }
 
+TEST_F(NetworkTest, AClogHoldsBackWhatIsSentUntilAllClogsEnd) {
+  Network network = Make({});
+  network.Clog(kA, kB);
+  network.Clog(kA, kB);
+  SendMany(network, kA, kB, 3);
+  SendMany(network, kB, kA, 1);
+  EXPECT_EQ(Deliver(network).size(), 1u);
+  network.Unclog(kA, kB);
+  EXPECT_EQ(Deliver(network).size(), 0u);
+  scheduler_.IdleUntil(scheduler_.now() + Seconds(9));
+  network.Unclog(kA, kB);
+  EXPECT_EQ(Deliver(network).size(), 3u);
+  EXPECT_EQ(probes_.Of(Probe::kMessageClogged), 3u);
+}
+
+TEST_F(NetworkTest, ASnapshotCanBeLostWithItsConnection) {
+  Network network = Make({});
+  std::vector<NodeId> lost;
+  network.LoseNextSnapshot(kA, [&lost](NodeId to) { lost.push_back(to); });
+  const auto send = [&network](NodeId from) {
+    raft::InstallSnapshot snapshot;
+    snapshot.last_included = {Index{1}, Term{1}};
+    network.Send(
+        {.cluster = ClusterId{1}, .from = from, .to = kB, .term = Term{1}, .body = snapshot});
+  };
+  SendMany(network, kA, kB, 1);
+  send(NodeId{3});
+  EXPECT_TRUE(lost.empty());
+  send(kA);
+  EXPECT_EQ(lost, std::vector<NodeId>{kB});
+  send(kA);
+  EXPECT_EQ(lost.size(), 1u);
+  EXPECT_EQ(probes_.Of(Probe::kSnapshotLost), 1u);
+}
+
+TEST_F(NetworkTest, AClientThatIsCutOffReachesNobodyUntilAllCutsEnd) {
+  Network network = Make({});
+  EXPECT_TRUE(network.ClientTransit(0).has_value());
+  network.CutClient(0);
+  network.CutClient(0);
+  network.MendClient(0);
+  EXPECT_FALSE(network.ClientTransit(0).has_value());
+  network.MendClient(0);
+  EXPECT_TRUE(network.ClientTransit(0).has_value());
+}
+
 TEST_F(NetworkTest, ASlowLinkIsSlowInOneDirection) {
   Network network = Make({});
   network.SlowDown(kA, kB, Seconds(1));
