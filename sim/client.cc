@@ -197,6 +197,14 @@ kv::Transaction Clients::MakeTransaction(Client& client, const Task& task,
       record.steps.push_back({.kind = Kind::kWrite, .key = name, .value = value});
     }
   }
+  if (!transfer && client.random.Chance(1, 3)) {
+    // What an operation sees of the ones before it.
+    const std::string value = MakeValue(task, operation.keys.size());
+    transaction.then.emplace_back(kv::Put{key, value});
+    record.steps.push_back({.kind = Kind::kWrite, .key = key, .value = value});
+    transaction.then.emplace_back(kv::Get{key});
+    record.steps.push_back({.kind = Kind::kRead, .key = key, .value = {}});
+  }
   return transaction;
 }
 
