@@ -104,6 +104,12 @@ std::vector<ClockError> DrawClocks(const Settings& settings, Random random) {
   for (std::int64_t i = 0; i < settings.nodes; ++i) {
     ClockError clock;
     clock.offset = Microseconds(random.Between(0, 3'600'000'000));
+    if (random.Chance(1, 8)) {
+      // It has run for so long that milliseconds or microseconds stop fitting into 32 bits.
+      const std::int64_t limit = std::int64_t{1} << 31;
+      clock.offset = Microseconds(Pick(random, {limit, 2 * limit, 1000 * limit, 2000 * limit}) -
+                                  random.Between(0, settings.fault_phase_us));
+    }
     clock.drift_ppm = random.Between(-drift_max, drift_max);
     clocks.push_back(clock);
   }
