@@ -90,6 +90,28 @@ void Network::Send(raft::Message message) {
     }
     Transmit(link, message, sent_);
   }
+  if (settings_.stray_permille > 0 && link.random.Chance(settings_.stray_permille, 1000)) {
+    Stray(link, std::move(message));
+  }
+}
+
+// An address was given to another machine: what was meant for one node comes to another; or to one
+// of another cluster, whose nodes have the same ids.
+void Network::Stray(Link& link, raft::Message message) {
+  const SimTime arrival = scheduler_.now() + DrawDelay(link.random);
+  const NodeId target{1 + link.random.Below(nodes_)};
+  if (link.random.Chance(1, 2)) {
+    message.cluster = message.cluster.Next();
+    message.from = NodeId{1 + link.random.Below(nodes_)};
+    message.to = target;
+  } else if (target == message.to) {
+    return;
+  }
+  ++sent_;
+  if (story_ != nullptr) {
+    story_->Straying(message, sent_, target);
+  }
+  Deliver({std::move(message), sent_}, target, arrival);
 }
 
 void Network::Lose(const raft::Message& message, std::uint64_t number, Probe probe,
@@ -128,8 +150,10 @@ void Network::Transmit(Link& link, const raft::Message& message, std::uint64_t n
       return Lose(message, number, Probe::kMangledMessageRefused, "is mangled and refused");
     }
   }
-  InTransit in_transit{encoded ? ThroughCodec(message) : message, number};
+  Deliver({encoded ? ThroughCodec(message) : message, number}, message.to, arrival);
+}
 
+void Network::Deliver(InTransit in_transit, NodeId target, SimTime arrival) {
   std::uint64_t slot = slots_.size();
   if (free_slots_.empty()) {
     slots_.push_back(std::move(in_transit));
@@ -138,8 +162,7 @@ void Network::Transmit(Link& link, const raft::Message& message, std::uint64_t n
     free_slots_.pop_back();
     slots_[slot] = std::move(in_transit);
   }
-  scheduler_.At(arrival, EventKind::kDeliver, static_cast<std::uint16_t>(message.to.value), 0,
-                slot);
+  scheduler_.At(arrival, EventKind::kDeliver, static_cast<std::uint16_t>(target.value), 0, slot);
 }
 
 std::optional<raft::Message> Network::Take(const Event& event) {
@@ -152,7 +175,7 @@ std::optional<raft::Message> Network::Take(const Event& event) {
   }
   ++delivered_;
   if (story_ != nullptr) {
-    story_->Delivered(message, arrived.number);
+    story_->Delivered(message, arrived.number, NodeId{event.target});
   }
   return std::move(arrived.message);
 }

@@ -41,6 +41,9 @@ struct NetworkSettings {
   // So many of those meet flipped bits: the decoder must survive them. The transport's checksum
   // then drops them, as TCP's would: a node never sees a message that nobody sent.
   std::uint64_t mangle_permille = 0;
+  // So many in a thousand also reach a node that they are not meant for, or come as another
+  // cluster's.
+  std::uint64_t stray_permille = 0;
 };
 
 // Links are directed: from i to j can be cut or slow while from j to i is not. Cuts nest, so that
@@ -119,6 +122,8 @@ class Network {
   bool Lost(Random& random) const;
   void Transmit(Link& link, const raft::Message& message, std::uint64_t number);
   void Lose(const raft::Message& message, std::uint64_t number, Probe probe, const char* why);
+  void Stray(Link& link, raft::Message message);
+  void Deliver(InTransit in_transit, NodeId target, SimTime arrival);
 
   NetworkSettings settings_;
   std::size_t nodes_;

@@ -52,7 +52,7 @@ void SimNode::Start() {
     disk_.Arm(*std::exchange(fault_in_start_, std::nullopt));
   }
   absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
-      "", vfs_.name(), storage::Identity{.cluster = ClusterId{1}, .node = id_},
+      "", vfs_.name(), storage::Identity{.cluster = kCluster, .node = id_},
       has_started_ ? storage::Expect::kFiles : storage::Expect::kFilesOrNone);
   if (!Stored(store.status(), "opening the node's files")) {
     CountFailedStart(store.status(), cut > 0);
@@ -193,7 +193,10 @@ void SimNode::Receive(const raft::Message& message) {
     waiting_.push_back([this, message] { Receive(message); });
     return;
   }
-  if (message.term < replica_->node().current_term()) {
+  const bool ours = message.cluster == kCluster && message.to == id_;
+  if (!ours) {
+    world_.probes.Count(Probe::kStrayMessageDelivered);
+  } else if (message.term < replica_->node().current_term()) {
     world_.probes.Count(Probe::kMessageFromEarlierTermDelivered);
   }
   Step([&](Replica& replica, Instant local) { replica.Receive(message, local); });

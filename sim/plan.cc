@@ -120,6 +120,7 @@ const std::vector<SettingField>& SettingFields() {
       {"cut_loses_in_flight", &Settings::cut_loses_in_flight, 0, 1},
       {"codec_permille", &Settings::codec_permille, 0, 1000},
       {"mangle_permille", &Settings::mangle_permille, 0, 1000},
+      {"stray_permille", &Settings::stray_permille, 0, 1000},
       {"disk_min_us", &Settings::disk_min_us, 0, kHour},
       {"disk_spread_us", &Settings::disk_spread_us, 0, kHour},
       {"disk_stall_permille", &Settings::disk_stall_permille, 0, 1000},
@@ -236,7 +237,7 @@ std::string Validate(const Plan& plan) {
 ReplicaConfig ReplicaConfigOf(const Settings& settings, NodeId id) {
   const auto number = [](std::int64_t n) { return static_cast<std::uint64_t>(n); };
   ReplicaConfig config;
-  config.raft.cluster = ClusterId{1};
+  config.raft.cluster = kCluster;
   config.raft.id = id;
   for (std::uint64_t voter = 1; voter <= number(settings.nodes); ++voter) {
     config.raft.voters.push_back(NodeId{voter});
@@ -267,7 +268,8 @@ NetworkSettings NetworkSettingsOf(const Settings& settings) {
           .in_order = settings.in_order != 0,
           .cut_loses_in_flight = settings.cut_loses_in_flight != 0,
           .codec_permille = number(settings.codec_permille),
-          .mangle_permille = number(settings.mangle_permille)};
+          .mangle_permille = number(settings.mangle_permille),
+          .stray_permille = number(settings.stray_permille)};
 }
 
 }  // namespace lockstep::sim

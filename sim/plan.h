@@ -18,6 +18,9 @@
 
 namespace lockstep::sim {
 
+// Every cluster of a plan is this one.
+inline constexpr ClusterId kCluster{1};
+
 // Every number that a run depends on besides its faults and operations. Times are microseconds:
 // what a plan's text can hold exactly. The fields' bounds are in plan.cc.
 struct Settings {
@@ -52,6 +55,7 @@ struct Settings {
   std::int64_t cut_loses_in_flight = 1;  // 0 or 1
   std::int64_t codec_permille = 0;
   std::int64_t mangle_permille = 0;
+  std::int64_t stray_permille = 0;
 
   // Disks: one write to log.db or state.db takes at least this long, and up to so much more; so
   // many in a thousand take a stall on top.

@@ -80,6 +80,7 @@ Settings DrawSettings(const Random& seed, const std::optional<Measured>& measure
   settings.cut_loses_in_flight = net.Chance(1, 2) ? 1 : 0;
   settings.codec_permille = net.Chance(1, 2) ? Pick(net, {20, 100, 1000}) : 0;
   settings.mangle_permille = net.Chance(1, 2) ? net.Between(1, 50) : 0;
+  settings.stray_permille = net.Chance(1, 3) ? Pick(net, {5, 50, 200}) : 0;
 
   Random disk = seed.Child(kDiskSettings);
   settings.disk_min_us = disk.Between(20, 200);

@@ -36,6 +36,8 @@ const char* Name(Probe probe) {
       return "older term entry committed";
     case Probe::kMessageLost:
       return "message lost";
+    case Probe::kStrayMessageDelivered:
+      return "message of another node or cluster delivered";
     case Probe::kMessageDuplicated:
       return "message duplicated";
     case Probe::kMessageOvertaken:

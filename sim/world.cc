@@ -123,7 +123,7 @@ void World::Dispatch(const Event& event) {
     case EventKind::kDeliver: {
       const std::optional<raft::Message> message = network_.Take(event);
       if (message.has_value()) {
-        node(message->to).Receive(*message);
+        node(NodeId{event.target}).Receive(*message);
       }
       return;
     }

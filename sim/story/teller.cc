@@ -68,6 +68,14 @@ const char* StateWriteName(bool installation) {
   return installation ? "installation" : "checkpoint";
 }
 
+// Says of a message that reaches `target` why it should not have; of any other nothing.
+std::string StrayNote(const raft::Message& message, NodeId target) {
+  if (message.cluster != kCluster) {
+    return ", which is another cluster's";
+  }
+  return message.to != target ? ", which is for " + NodeName(message.to) : "";
+}
+
 }  // namespace
 
 void Teller::Tell(Event event) {
@@ -274,6 +282,15 @@ void Teller::Sending(const raft::Message& message, std::uint64_t number) {
   }
 }
 
+void Teller::Straying(const raft::Message& message, std::uint64_t number, NodeId target) {
+  if (on()) {
+    raft::Message stray = message;
+    stray.to = target;
+    TellMessage(Kind::kSend, stray, number,
+                "-> " + NodeName(target) + " " + Describe(message) + StrayNote(message, target));
+  }
+}
+
 void Teller::Duplicated(const raft::Message& message, std::uint64_t number) {
   if (on()) {
     TellMessage(Kind::kDuplicate, message, number,
@@ -288,16 +305,19 @@ void Teller::Lost(const raft::Message& message, std::uint64_t number, const char
   }
 }
 
-void Teller::Delivered(const raft::Message& message, std::uint64_t number) {
+void Teller::Delivered(const raft::Message& message, std::uint64_t number, NodeId target) {
   if (!on()) {
     return;
   }
-  if (!At(message.to).runs) {
-    return Lost(message, number, "reaches nobody, it is down");
+  raft::Message arrived = message;
+  arrived.to = target;
+  if (!At(target).runs) {
+    return Lost(arrived, number, "reaches nobody, it is down");
   }
-  TellMessage(Kind::kReceive, message, number,
+  TellMessage(Kind::kReceive, arrived, number,
               "<- " + NodeName(message.from) + " " + Describe(message) +
-                  (At(message.to).paused ? ", which waits for the end of the pause" : ""));
+                  StrayNote(message, target) +
+                  (At(target).paused ? ", which waits for the end of the pause" : ""));
 }
 
 // ---- Clients

@@ -47,10 +47,13 @@ class Teller {
   // ---- Messages, each with a number of its own
 
   void Sending(const raft::Message& message, std::uint64_t number);
+  // Reaches `target`, which it is not meant for.
+  void Straying(const raft::Message& message, std::uint64_t number, NodeId target);
   void Duplicated(const raft::Message& message, std::uint64_t number);
   void Lost(const raft::Message& message, std::uint64_t number, const char* why);
   // Has reached the machine; perhaps no process runs there.
-  void Delivered(const raft::Message& message, std::uint64_t number);
+  // It is a stray if `target` is not the one that it is meant for.
+  void Delivered(const raft::Message& message, std::uint64_t number, NodeId target);
 
   // ---- Clients. An operation is its position in the history; none while a session is opened.
 
