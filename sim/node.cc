@@ -31,7 +31,8 @@ SimNode::SimNode(NodeId id, const Settings& settings, const ClockError& clock, c
       disk_random_(random.Child(kDisk)),
       crash_random_(random.Child(kCrashes)),
       clock_(clock.offset, clock.drift_ppm),
-      vfs_(disk_, "simulated-" + std::to_string(id.value), random.Child(kSqlite)) {}
+      vfs_(disk_, "simulated-" + std::to_string(id.value), random.Child(kSqlite)),
+      patience_(id, Microseconds(settings.election_timeout_us)) {}
 
 SimNode::~SimNode() {
   // Without this, closing the databases would be work for the disk.
@@ -72,6 +73,7 @@ void SimNode::Start() {
                     "node " + std::to_string(id_.value) + ": " + error,
                     {{.kind = Evidence::Kind::kStarted, .node = id_}});
   }
+  patience_.Started();
   Step([](Replica&, Instant) {});
 }
 
@@ -200,6 +202,11 @@ void SimNode::Receive(const raft::Message& message) {
     world_.probes.Count(Probe::kMessageFromEarlierTermDelivered);
   }
   Step([&](Replica& replica, Instant local) { replica.Receive(message, local); });
+  const bool from_a_leader = std::holds_alternative<raft::AppendEntries>(message.body) ||
+                             std::holds_alternative<raft::InstallSnapshot>(message.body);
+  if (ours && from_a_leader && message.term == replica_->node().current_term()) {
+    patience_.Heard(LocalTime());
+  }
 }
 
 void SimNode::Submit(Request request, Duration patience) {
@@ -264,6 +271,11 @@ void SimNode::Step(const Input& input) {
   world_.story.Handled(id_, *replica_, effects);
   if (effects.write.has_value()) {
     world_.judge.Wrote(id_, *effects.write);
+    const std::optional<raft::HardState>& hard_state = effects.write->hard_state;
+    if (hard_state.has_value() && hard_state->voted_for != NodeId() &&
+        hard_state->voted_for != id_) {
+      patience_.Heard(LocalTime());
+    }
   }
   world_.judge.Stepped(id_, *replica_);
   TraceState();
@@ -319,6 +331,7 @@ void SimNode::Notice(const raft::Event& event) {
   ProbeCounts& probes = world_.probes;
   switch (event.kind) {
     case raft::Event::Kind::kBecamePreCandidate:
+      patience_.Campaigns(LocalTime());
       if (role_before_ == raft::Role::kCandidate) {
         probes.Count(Probe::kSplitVote);  // nobody won its election in time
       }

@@ -22,6 +22,7 @@
 #include "sim/disk/vfs.h"
 #include "sim/network.h"
 #include "sim/oracles/judge.h"
+#include "sim/oracles/patience.h"
 #include "sim/plan.h"
 #include "sim/probes.h"
 #include "sim/scheduler.h"
@@ -175,6 +176,7 @@ class SimNode {
   // What came while paused.
   std::vector<std::function<void()>> waiting_;
 
+  Patience patience_;
   raft::Role role_before_ = raft::Role::kFollower;  // the last input
   Instant deadline_ = Instant::Never();
   SimTime deadline_event_ = SimTime::Never();  // the earliest one scheduled
