@@ -350,6 +350,9 @@ Status Replica::Impl::GetStatus(Instant now) const {
                 .keys = machine_.key_count(),
                 .sessions = machine_.session_count(),
                 .pending_requests = pending_.size(),
+                .pending_reads = static_cast<std::uint64_t>(
+                    std::count_if(pending_.begin(), pending_.end(),
+                                  [](const auto& each) { return !each.second.position; })),
                 .log_bytes = node_.log().bytes(),
                 .commit_time = node_.commit_time(),
                 .peers = {}};

@@ -145,7 +145,8 @@ struct Status {
   std::uint64_t keys = 0;
   std::uint64_t sessions = 0;
   std::uint64_t pending_requests = 0;
-  std::uint64_t log_bytes = 0;  // of the entries held in memory
+  std::uint64_t pending_reads = 0;  // of them
+  std::uint64_t log_bytes = 0;      // of the entries held in memory
   std::optional<Duration>
       commit_time;                // append to commit, of the entry committed last here as leader
   std::vector<PeerStatus> peers;  // of a leader

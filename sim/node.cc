@@ -218,7 +218,8 @@ void SimNode::Submit(Request request, Duration patience) {
     return;
   }
   Step([&](Replica& replica, Instant local) {
-    request.deadline = local + patience;
+    const bool waits = settings_.reads_wait != 0 && std::holds_alternative<Read>(request.body);
+    request.deadline = waits ? Instant::Never() : local + patience;
     replica.Submit(std::move(request), local);
   });
 }

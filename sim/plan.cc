@@ -127,6 +127,7 @@ const std::vector<SettingField>& SettingFields() {
       {"disk_stall_us", &Settings::disk_stall_us, 0, kHour},
       {"attempt_timeout_us", &Settings::attempt_timeout_us, 1, kHour},
       {"patience_us", &Settings::patience_us, 1, kHour},
+      {"reads_wait", &Settings::reads_wait, 0, 1},
       {"session_permille", &Settings::session_permille, 0, 1000},
       {"session_ttl_us", &Settings::session_ttl_us, 1, kHour},
       {"value_bytes", &Settings::value_bytes, 0, 1 << 20},

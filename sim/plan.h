@@ -67,6 +67,7 @@ struct Settings {
   // Clients: an attempt counts as lost after so long, an operation is given up after its patience.
   std::int64_t attempt_timeout_us = 1'000'000;
   std::int64_t patience_us = 5'000'000;
+  std::int64_t reads_wait = 0;          // 0 or 1: reads have no deadline at the node
   std::int64_t session_permille = 800;  // of the clients work within a session
   std::int64_t session_ttl_us = 60'000'000;
   std::int64_t value_bytes = 16;

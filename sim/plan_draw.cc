@@ -96,6 +96,7 @@ Settings DrawSettings(const Random& seed, const std::optional<Measured>& measure
   settings.session_permille = Pick(work, {0, 500, 1000, 1000});
   settings.session_ttl_us = Pick(work, {2 * timeout, 10 * timeout, 60'000'000, 60'000'000});
   settings.value_bytes = Pick(work, {0, 16, 16, 300});
+  settings.reads_wait = work.Chance(1, 3) ? 1 : 0;
   return settings;
 }
 

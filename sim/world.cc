@@ -218,7 +218,8 @@ bool World::Settled() const {
     }
     const raft::Node& raft = each->replica().node();
     return raft.current_term() == term && raft.leader() == leader &&
-           each->replica().machine().summary().applied_index == last;
+           each->replica().machine().summary().applied_index == last &&
+           each->replica().GetStatus(Instant{}).pending_reads == 0;
   });
 }
 
