@@ -19,6 +19,7 @@
 #include "sim/oracles/exactly_once.h"
 #include "sim/oracles/leader_completeness.h"
 #include "sim/oracles/log_matching.h"
+#include "sim/oracles/patience.h"
 #include "sim/oracles/promises.h"
 #include "sim/violation.h"
 
@@ -446,7 +447,18 @@ TEST_F(BoundsTest, FindsMoreOfAnythingThanItMayHold) {
   EXPECT_EQ(Broken([&] { CheckBounds(kA, config, *replica_, Index{3}, false); }),
             "resource bounds");
   EXPECT_EQ(Broken([&] { CheckBounds(kA, config, *replica_, Index{3}, true); }), "");
-}
+
+  TEST(PatienceTest, FindsACampaignSoonAfterAWordOfTheLeader) {
+    Patience patience(kA, Milliseconds(100));
+    patience.Campaigns(Instant{});  // it has heard of nobody
+    patience.Heard(Instant{} + Milliseconds(50));
+    EXPECT_EQ(Broken([&] { patience.Campaigns(Instant{} + Milliseconds(149)); }),
+              "nobody campaigns too early");
+    patience.Campaigns(Instant{} + Milliseconds(150));
+    patience.Heard(Instant{} + Milliseconds(140));
+    patience.Started();
+    patience.Campaigns(Instant{} + Milliseconds(141));
+  }
 
 }  // namespace
 }  // namespace lockstep::sim
