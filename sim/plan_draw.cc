@@ -59,7 +59,7 @@ Settings DrawSettings(const Random& seed, const std::optional<Measured>& measure
     settings.uncommitted_bytes_max = Pick(raft, {100, 1000, 10'000});
   }
   if (raft.Chance(2, 3)) {
-    settings.checkpoint_entries = Pick(raft, {2, 5, 20, 100});
+    settings.checkpoint_entries = Pick(raft, {1, 2, 5, 20, 100});
     settings.entries_retained = Pick(raft, {0, 1, 5, 50, 10'000});
   }
   if (raft.Chance(1, 8)) {

@@ -218,9 +218,16 @@ bool World::Settled() const {
     }
     const raft::Node& raft = each->replica().node();
     return raft.current_term() == term && raft.leader() == leader &&
-           each->replica().machine().summary().applied_index == last &&
-           each->replica().GetStatus(Instant{}).pending_reads == 0;
+           each->replica().machine().summary().applied_index == last && HasNothingToDo(*each);
   });
+}
+
+// No read waits, and state.db lags by less than what makes a checkpoint.
+bool World::HasNothingToDo(const SimNode& node) const {
+  const Status status = node.replica().GetStatus(Instant{});
+  const std::uint64_t lag = status.summary.applied_index.value - status.checkpoint_index.value;
+  return status.pending_reads == 0 &&
+         lag < static_cast<std::uint64_t>(plan_.settings.checkpoint_entries);
 }
 
 Duration World::SettlingBound() const {

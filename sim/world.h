@@ -93,6 +93,7 @@ class World {
 
  private:
   void Dispatch(const Event& event);
+  bool HasNothingToDo(const SimNode& node) const;
   void ScheduleNextOperation();
   void ScheduleNextFault();
 
