@@ -201,11 +201,16 @@ void SimNode::Receive(const raft::Message& message) {
   } else if (message.term < replica_->node().current_term()) {
     world_.probes.Count(Probe::kMessageFromEarlierTermDelivered);
   }
+  const bool led = replica_->node().role() == Role::kLeader;
   Step([&](Replica& replica, Instant local) { replica.Receive(message, local); });
+  if (const auto* vote = std::get_if<raft::RequestVote>(&message.body);
+      vote != nullptr && !vote->pre_vote && ours && !led) {
+    patience_.Asked(message.term, replica_->node().current_term());
+  }
   const bool from_a_leader = std::holds_alternative<raft::AppendEntries>(message.body) ||
                              std::holds_alternative<raft::InstallSnapshot>(message.body);
   if (ours && from_a_leader && message.term == replica_->node().current_term()) {
-    patience_.Heard(LocalTime());
+    patience_.Heard();
   }
 }
 
@@ -267,6 +272,7 @@ void SimNode::CountFailedStart(const absl::Status& status, bool cut) {
 template <class Input>
 void SimNode::Step(const Input& input) {
   role_before_ = replica_->node().role();
+  patience_.Now(LocalTime());
   input(*replica_, LocalTime());
   Effects effects = replica_->TakeEffects();
   world_.story.Handled(id_, *replica_, effects);
@@ -275,7 +281,7 @@ void SimNode::Step(const Input& input) {
     const std::optional<raft::HardState>& hard_state = effects.write->hard_state;
     if (hard_state.has_value() && hard_state->voted_for != NodeId() &&
         hard_state->voted_for != id_) {
-      patience_.Heard(LocalTime());
+      patience_.Heard();
     }
   }
   world_.judge.Stepped(id_, *replica_);
@@ -332,7 +338,7 @@ void SimNode::Notice(const raft::Event& event) {
   ProbeCounts& probes = world_.probes;
   switch (event.kind) {
     case raft::Event::Kind::kBecamePreCandidate:
-      patience_.Campaigns(LocalTime());
+      patience_.Campaigns();
       if (role_before_ == raft::Role::kCandidate) {
         probes.Count(Probe::kSplitVote);  // nobody won its election in time
       }

@@ -447,18 +447,41 @@ TEST_F(BoundsTest, FindsMoreOfAnythingThanItMayHold) {
   EXPECT_EQ(Broken([&] { CheckBounds(kA, config, *replica_, Index{3}, false); }),
             "resource bounds");
   EXPECT_EQ(Broken([&] { CheckBounds(kA, config, *replica_, Index{3}, true); }), "");
+}
 
-  TEST(PatienceTest, FindsACampaignSoonAfterAWordOfTheLeader) {
-    Patience patience(kA, Milliseconds(100));
-    patience.Campaigns(Instant{});  // it has heard of nobody
-    patience.Heard(Instant{} + Milliseconds(50));
-    EXPECT_EQ(Broken([&] { patience.Campaigns(Instant{} + Milliseconds(149)); }),
-              "nobody campaigns too early");
-    patience.Campaigns(Instant{} + Milliseconds(150));
-    patience.Heard(Instant{} + Milliseconds(140));
-    patience.Started();
-    patience.Campaigns(Instant{} + Milliseconds(141));
-  }
+class PatienceTest : public testing::Test {
+ protected:
+  void At(int ms) { oracle_.Now(Instant{} + Milliseconds(ms)); }
+
+  Patience oracle_{kA, Milliseconds(100)};
+};
+
+TEST_F(PatienceTest, FindsACampaignSoonAfterAWordOfTheLeader) {
+  oracle_.Campaigns();  // it has heard of nobody
+  At(50);
+  oracle_.Heard();
+  At(149);
+  EXPECT_EQ(Broken([&] { oracle_.Campaigns(); }), "nobody campaigns too early");
+  At(150);
+  oracle_.Campaigns();
+  oracle_.Heard();
+  oracle_.Started();
+  At(151);
+  oracle_.Campaigns();
+}
+
+TEST_F(PatienceTest, FindsACandidateThatIsIgnoredThoughThereIsNoLeader) {
+  At(50);
+  oracle_.Heard();
+  At(149);
+  oracle_.Asked(Term{3}, Term{2});
+  At(150);
+  At(20);  // after a step back it may think so
+  oracle_.Asked(Term{3}, Term{2});
+  At(150);
+  oracle_.Asked(Term{3}, Term{3});
+  EXPECT_EQ(Broken([&] { oracle_.Asked(Term{3}, Term{2}); }), "candidates are heard");
+}
 
 }  // namespace
 }  // namespace lockstep::sim
