@@ -36,6 +36,18 @@ raft::DurableState DurableStateOf(const LogShadow& disk) {
   return state;
 }
 
+bool IsSameLog(const LogShadow& shadow, const raft::Log& log) {
+  if (shadow.base() != log.base() || shadow.last_index() != log.last_index()) {
+    return false;
+  }
+  for (Index index = log.first_index(); index <= log.last_index(); index = index.Next()) {
+    if (shadow.At(index)->entry != log.At(index)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::string NodeText(NodeId node) { return "node " + std::to_string(node.value); }
 
 }  // namespace
@@ -188,14 +200,14 @@ Facts Member::Step(StepKind kind, std::uint64_t number, const raft::Message* mes
   }
   Take(facts);
   Check(restarted ? nullptr : &before);
-  if (!restarted && kind != StepKind::kInstall) {
+  if (!restarted) {
     CheckKept(log_before, message);
   }
   facts.elected =
       node_->role() == raft::Role::kLeader && (restarted || before.role != raft::Role::kLeader ||
                                                before.current_term != node_->current_term());
   facts.commit_before = restarted ? checkpoint_.position.index : before.commit_index;
-  facts.log_changed = before.last != node_->log().last();
+  facts.log_changed = !IsSameLog(log_before, node_->log());
   return facts;
 }
 
@@ -275,6 +287,13 @@ void Member::Check(const raft::View* before) const {
   // What the node says must be what it has written.
   LogShadow written = disk_;
   for (const raft::Write& write : writes_) {
+    for (const raft::Entry& entry : write.entries) {
+      if (written.TermAt(entry.index) == entry.term) {
+        throw Violation("only conflicts remove entries",
+                        NodeText(id_) + " has written " + Text({entry.index, entry.term}) +
+                            " again, over itself and what follows it");
+      }
+    }
     written.Apply(write);
   }
   if (written.hard_state() != raft::HardState{view.current_term, view.voted_for} ||
@@ -293,7 +312,8 @@ void Member::Check(const raft::View* before) const {
   }
 }
 
-// What is in the log stays, unless an append shows that the leader has something else there (§3.5).
+// What is in the log stays, unless an append shows that the leader has something else there (§3.5),
+// or a snapshot ends where the log does not agree with it (§5.1).
 void Member::CheckKept(const LogShadow& before, const raft::Message* message) const {
   const auto* append =
       message == nullptr ? nullptr : std::get_if<raft::AppendEntries>(&message->body);
@@ -303,12 +323,13 @@ void Member::CheckKept(const LogShadow& before, const raft::Message* message) co
     if (log.TermAt(index) == before.TermAt(index)) {
       continue;
     }
-    const bool conflicts =
+    const bool appended_over =
         append != nullptr &&
         std::any_of(append->entries.begin(), append->entries.end(), [&](const raft::Entry& entry) {
           return entry.index <= index && before.TermAt(entry.index) != entry.term;
         });
-    if (!conflicts) {
+    const bool replaced = before.TermAt(log.base().index) != log.base().term;
+    if (!appended_over && !replaced) {
       throw Violation("only conflicts remove entries",
                       NodeText(id_) + " has removed index " + std::to_string(index.value) +
                           " from its log, and nothing showed that its leader has another entry "
