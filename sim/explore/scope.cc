@@ -38,32 +38,35 @@ std::vector<Cue> Lagging() {
   return Then(Led(), {Step(StepKind::kWrite, 1), Settle({1, 2}), Lose()});
 }
 
+// n1 leads term 1 and has answered a client's write; the others have it, and do not know that it is
+// committed.
+std::vector<Cue> Answered() {
+  return Then(Led(), {Step(StepKind::kWrite, 1), Settle({1, 2, 3}), Lose()});
+}
+
+// What the others begin with is explored first, then the quick ones.
 std::vector<Scope> MakeScopes() {
   return {
       {"elections",
        "three nodes that never ran",
        {.terms = 2, .timeouts = 2, .crashes = 1, .depth = 16},
        {}},
-      {"four-nodes",
-       "four nodes that never ran: a majority is three",
-       {.nodes = 4, .terms = 1, .timeouts = 1},
-       {}},
-      {"replication",
-       "a leader that everybody follows, three writes, a crash",
-       {.terms = 1, .timeouts = 0, .crashes = 1, .writes = 3, .depth = 14},
-       Led()},
-      {"change",
-       "a leader that everybody follows, a write, an election",
-       {.terms = 2, .timeouts = 1, .silences = 1, .crashes = 1, .writes = 1, .depth = 17},
-       Led()},
-      {"divergence",
-       "a deposed leader that does not know, with an entry of its own",
-       {.terms = 3, .timeouts = 1, .silences = 1, .ticks = 1, .writes = 1, .depth = 17},
-       Divided()},
       {"reads",
        "a deposed leader that does not know is asked",
        {.terms = 2, .timeouts = 0, .ticks = 1, .writes = 1, .reads = 1},
        Divided()},
+      {"catching-up",
+       "a follower that gets a snapshot and what follows it",
+       {.terms = 1, .timeouts = 0, .ticks = 1, .crashes = 1, .writes = 1, .checkpoints = 1},
+       Lagging()},
+      {"succession",
+       "the successor of a leader that has answered a write is asked",
+       {.terms = 2, .timeouts = 1, .silences = 1, .reads = 1, .depth = 18},
+       Answered()},
+      {"replication",
+       "a leader that everybody follows, three writes, a crash",
+       {.terms = 1, .timeouts = 0, .crashes = 1, .writes = 3, .depth = 14},
+       Led()},
       {"snapshots",
        "a follower that needs what the others compact",
        {.terms = 2,
@@ -74,6 +77,18 @@ std::vector<Scope> MakeScopes() {
         .checkpoints = 1,
         .depth = 14},
        Lagging()},
+      {"divergence",
+       "a deposed leader that does not know, with an entry of its own",
+       {.terms = 3, .timeouts = 1, .silences = 1, .ticks = 1, .writes = 1, .depth = 17},
+       Divided()},
+      {"change",
+       "a leader that everybody follows, a write, an election",
+       {.terms = 2, .timeouts = 1, .silences = 1, .crashes = 1, .writes = 1, .depth = 17},
+       Led()},
+      {"four-nodes",
+       "four nodes that never ran: a majority is three",
+       {.nodes = 4, .terms = 1, .timeouts = 1},
+       {}},
   };
 }
 

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "core/random.h"
@@ -131,26 +132,123 @@ TEST(ExploreTest, EveryScopeBeginsWhereItSays) {
   }
 }
 
-TEST(ExploreTest, TheDivergenceBeginsWithTwoLeaders) {
-  for (const Scope& scope : Scopes()) {
-    if (scope.name != std::string("divergence")) {
-      continue;
-    }
-    World world(scope.bounds);
-    const State first = Begin(world, scope.beginning);
-    const auto node = [&](std::size_t i) -> const raft::Node& {
-      return world.space().member(first.members[i]).node();
-    };
-    EXPECT_EQ(node(0).role(), raft::Role::kLeader);
-    EXPECT_EQ(node(0).current_term(), Term{1});
-    EXPECT_EQ(node(2).role(), raft::Role::kLeader);
-    EXPECT_EQ(node(2).current_term(), Term{2});
-    EXPECT_EQ(node(0).log().last(), (raft::LogPosition{{2}, {1}}));
-    EXPECT_EQ(node(2).log().last(), (raft::LogPosition{{2}, {2}}));
-    EXPECT_EQ(node(2).commit_index(), Index{2});
-    return;
+// One history of a scope, step by step.
+class Course {
+ public:
+  explicit Course(const Scope& scope)
+      : world_(scope.bounds), state_(Begin(world_, scope.beginning)) {}
+
+  const Member& member(std::uint64_t id) const {
+    return world_.space().member(state_.members[id - 1]);
   }
-  FAIL() << "there is no such scope";
+  const raft::Node& node(std::uint64_t id) const { return member(id).node(); }
+  const History& history() const { return world_.space().history(state_.history); }
+
+  void Do(StepKind kind, std::uint64_t id, std::uint32_t argument = 0) {
+    State next;
+    ASSERT_EQ(world_.Apply(state_, {kind, static_cast<std::uint8_t>(id - 1), argument}, &next),
+              World::Result::kChanged);
+    state_ = next;
+  }
+
+  // The message of type Body to `to` that `is_it` accepts; UINT32_MAX if none is under way.
+  template <typename Body, typename Predicate>
+  MessageNumber Find(std::uint64_t to, Predicate is_it) const {
+    for (const MessageNumber number : state_.network) {
+      const raft::Message& message = world_.space().message(number);
+      const auto* body = std::get_if<Body>(&message.body);
+      if (message.to == NodeId{to} && body != nullptr && is_it(*body)) {
+        return number;
+      }
+    }
+    return UINT32_MAX;
+  }
+
+  template <typename Body, typename Predicate>
+  void Deliver(std::uint64_t to, Predicate is_it) {
+    const MessageNumber number = Find<Body>(to, is_it);
+    ASSERT_NE(number, UINT32_MAX) << "no such message";
+    Do(StepKind::kDeliver, to, number);
+  }
+
+ private:
+  World world_;
+  State state_;
+};
+
+const Scope& ScopeOf(const std::string& name) {
+  for (const Scope& scope : Scopes()) {
+    if (scope.name == name) {
+      return scope;
+    }
+  }
+  ADD_FAILURE() << "there is no scope " << name;
+  return Scopes().front();
+}
+
+auto BeginsWith(std::uint64_t index) {
+  return [=](const raft::AppendEntries& append) {
+    return !append.entries.empty() && append.entries.front().index == Index{index};
+  };
+}
+
+TEST(ExploreTest, TheDivergenceBeginsWithTwoLeaders) {
+  const Course course(ScopeOf("divergence"));
+  EXPECT_EQ(course.node(1).role(), raft::Role::kLeader);
+  EXPECT_EQ(course.node(1).current_term(), Term{1});
+  EXPECT_EQ(course.node(3).role(), raft::Role::kLeader);
+  EXPECT_EQ(course.node(3).current_term(), Term{2});
+  EXPECT_EQ(course.node(1).log().last(), (raft::LogPosition{{2}, {1}}));
+  EXPECT_EQ(course.node(3).log().last(), (raft::LogPosition{{2}, {2}}));
+  EXPECT_EQ(course.node(3).commit_index(), Index{2});
+}
+
+TEST(ExploreTest, TheSuccessionBeginsWithAnAnswerThatOnlyTheLeaderKnows) {
+  const Course course(ScopeOf("succession"));
+  EXPECT_EQ(course.history().served, Index{2});
+  EXPECT_EQ(course.node(1).commit_index(), Index{2});
+  for (const std::uint64_t other : {2, 3}) {
+    EXPECT_EQ(course.node(other).commit_index(), Index{1});
+    EXPECT_EQ(course.member(other).disk().last_index(), Index{2});
+  }
+}
+
+// A leader that took the hint for an acknowledgement would count an entry that a crash can take.
+TEST(ExploreTest, ThreeWritesLetARefusalNameWhatIsNotDurable) {
+  Course course(ScopeOf("replication"));
+  for (const std::uint32_t write : {1, 2, 3}) {
+    course.Do(StepKind::kWrite, 1, write);
+  }
+  course.Deliver<raft::AppendEntries>(2, BeginsWith(2));
+  course.Deliver<raft::AppendEntries>(2, BeginsWith(4));
+  EXPECT_EQ(course.member(2).disk().last_index(), Index{1});
+  course.Do(StepKind::kPersist, 1);
+  course.Deliver<raft::AppendEntriesReply>(1, [](const raft::AppendEntriesReply& reply) {
+    return !reply.success && reply.hint.index == Index{2};
+  });
+  EXPECT_EQ(course.node(1).commit_index(), Index{1});
+  course.Do(StepKind::kPersist, 2);
+  course.Deliver<raft::AppendEntriesReply>(1, [](const raft::AppendEntriesReply& reply) {
+    return reply.success && reply.match == Index{2};
+  });
+  EXPECT_EQ(course.node(1).commit_index(), Index{2});
+}
+
+TEST(ExploreTest, ASnapshotMayArriveAgainAfterNewerEntries) {
+  Course course(ScopeOf("catching-up"));
+  const auto any = [](const auto&) { return true; };
+  course.Do(StepKind::kCheckpoint, 1);
+  course.Do(StepKind::kTick, 1);
+  course.Do(StepKind::kReadSnapshot, 1, 3);
+  course.Deliver<raft::InstallSnapshot>(3, any);
+  course.Do(StepKind::kInstall, 3);
+  course.Deliver<raft::InstallSnapshotReply>(1, any);
+  course.Do(StepKind::kWrite, 1, 1);
+  course.Deliver<raft::AppendEntries>(3, BeginsWith(3));
+  EXPECT_EQ(course.node(3).log().base().index, Index{2});
+  course.Deliver<raft::InstallSnapshot>(3, any);
+  EXPECT_FALSE(course.member(3).installing());
+  EXPECT_EQ(course.node(3).log().last_index(), Index{3});
 }
 
 // ---- Identity
