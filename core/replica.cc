@@ -160,7 +160,7 @@ class Replica::Impl {
     kv::Machine machine;
   };
 
-  Index applied() const { return machine_.summary().applied_index; }
+  Index applied() const { return machine_.applied_index(); }
 
   void Proceed() {
     Apply();

@@ -218,7 +218,7 @@ bool World::Settled() const {
     }
     const raft::Node& raft = each->replica().node();
     return raft.current_term() == term && raft.leader() == leader &&
-           each->replica().machine().summary().applied_index == last && HasNothingToDo(*each);
+           each->replica().machine().applied_index() == last && HasNothingToDo(*each);
   });
 }
 

@@ -1,5 +1,9 @@
 #include "core/kv/codec.h"
 
+#include <google/protobuf/arena.h>
+
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <utility>
@@ -289,6 +293,20 @@ bool Parse(std::string_view bytes, Message& scratch, Value& value) {
   return again == bytes;
 }
 
+// A command's message with its parts in one piece of memory, on the stack if they are few: each
+// node decodes every entry, and most of that would go into allocating parts.
+class CommandScratch {
+ public:
+  CommandScratch() : arena_(block_.data(), block_.size()) {}
+
+  format::Command& operator*() { return *message_; }
+
+ private:
+  alignas(std::max_align_t) std::array<char, 2048> block_;
+  google::protobuf::Arena arena_;
+  format::Command* message_ = google::protobuf::Arena::CreateMessage<format::Command>(&arena_);
+};
+
 // Little-endian, over the bytes [at, at + size).
 void WriteNumber(std::string& out, std::size_t at, std::uint64_t number, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) {
@@ -339,16 +357,16 @@ bool TakeRecords(std::string_view& bytes, std::uint64_t count, std::vector<Value
 }  // namespace
 
 std::string EncodeCommand(const Command& command) {
-  format::Command scratch;
+  CommandScratch scratch;
   std::string bytes;
-  Append(bytes, scratch, command);
+  Append(bytes, *scratch, command);
   return bytes;
 }
 
 std::optional<Command> DecodeCommand(std::string_view bytes) {
-  format::Command scratch;
-  Command command;
-  if (bytes.size() > kCommandBytesMax || !Parse(bytes, scratch, command)) return std::nullopt;
+  CommandScratch scratch;
+  std::optional<Command> command(std::in_place);
+  if (bytes.size() > kCommandBytesMax || !Parse(bytes, *scratch, *command)) return std::nullopt;
   return command;
 }
 

@@ -37,6 +37,8 @@ class Machine {
 
   // O(1): the digest is kept up to date by every change.
   Summary summary() const;
+  // Alone it costs nothing: the rest of the summary has to be hashed.
+  Index applied_index() const { return applied_index_; }
 
   // What changed since the last TakeDelta() (or since construction), for a checkpoint. The caller
   // must store it: the next delta builds on it.

@@ -673,7 +673,7 @@ void Node::Handle(NodeId from, const InstallSnapshotReply& reply, Term) {
 
 void Node::AdvanceLeaderCommit() {
   auto& leader = std::get<Leader>(role_);
-  std::vector<Index> stored = {durability_.index()};
+  VoterValues<Index> stored = {durability_.index()};
   for (const auto& [peer, progress] : leader.peers) {
     stored.push_back(progress.match_index());
   }
@@ -725,7 +725,7 @@ void Node::HeartbeatAll() {
 
 void Node::ConfirmReads() {
   auto& leader = std::get<Leader>(role_);
-  std::vector<std::uint64_t> rounds = {leader.round};
+  VoterValues<std::uint64_t> rounds = {leader.round};
   for (const auto& [peer, progress] : leader.peers) {
     rounds.push_back(progress.acknowledged_round());
   }
@@ -776,7 +776,7 @@ void Node::HandleLostMessages() {
 // The moment since which a majority, the leader included, has been heard.
 Instant Node::QuorumContact() const {
   const auto& leader = std::get<Leader>(role_);
-  std::vector<Instant> contacts = {now_};
+  VoterValues<Instant> contacts = {now_};
   for (const auto& [peer, progress] : leader.peers) {
     contacts.push_back(progress.last_contact());
   }

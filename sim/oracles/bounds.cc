@@ -57,7 +57,7 @@ void CheckBounds(NodeId id, const ReplicaConfig& config, const Replica& replica,
   const std::uint64_t covered =
       checkpoint > node.log().base().index ? checkpoint.value - node.log().base().index.value : 0;
   Check(id, "entries in its log that its checkpoint covers", covered, config.raft.entries_retained);
-  const Index applied = replica.machine().summary().applied_index;
+  const Index applied = replica.machine().applied_index();
   Check(id, "entries applied since its checkpoint and none under way",
         applied > checkpoint ? applied.value - checkpoint.value : 0, config.checkpoint_entries);
 }

@@ -40,7 +40,7 @@ void ExactlyOnce::Committed(const CanonicalLog& canonical) {
 }
 
 void ExactlyOnce::Applied(NodeId node, Index before, const kv::Machine& machine) {
-  const Index applied = machine.summary().applied_index;
+  const Index applied = machine.applied_index();
   for (Index index = before.Next(); index <= applied; index = index.Next()) {
     for (const std::string& key : reference_.Touched(index)) {
       const kv::KeyValue* found = machine.Find(key);

@@ -160,10 +160,10 @@ void Judge::CheckCommit(Node& node, const raft::View& view, Index before) {
 }
 
 void Judge::CheckApplied(Node& node, NodeId id, const Replica& replica) {
-  const kv::Summary summary = replica.machine().summary();
-  if (summary.applied_index == node.applied) {
+  if (replica.machine().applied_index() == node.applied) {
     return;
   }
+  const kv::Summary summary = replica.machine().summary();
   if (summary.applied_index < node.applied) {
     throw Violation(
         "state machine safety",

@@ -25,7 +25,7 @@ std::string NodeLine(const World& world, const SimNode& node) {
           ", log (" + Number(raft.log().base().index.value) + ", " +
           Number(raft.log().last_index().value) + "], durable " +
           Number(raft.durable_index().value) + ", commit " + Number(raft.commit_index().value) +
-          ", applied " + Number(node.replica().machine().summary().applied_index.value) +
+          ", applied " + Number(node.replica().machine().applied_index().value) +
           (raft.installing() ? ", installing" : "");
   for (std::size_t i = 1; i <= world.node_count(); ++i) {
     if (const raft::Progress* progress = raft.progress(NodeId{i}); progress != nullptr) {
@@ -71,7 +71,7 @@ std::vector<Evidence> EvidenceOf(const World& world) {
   std::vector<Index> applied(world.node_count() + 1);
   for (std::size_t i = 1; i <= world.node_count(); ++i) {
     const SimNode& node = world.node(NodeId{i});
-    applied[i] = node.running() ? node.replica().machine().summary().applied_index : Index{};
+    applied[i] = node.running() ? node.replica().machine().applied_index() : Index{};
   }
   const Index furthest = *std::max_element(applied.begin(), applied.end());
   for (std::size_t i = 1; i < applied.size(); ++i) {

@@ -30,7 +30,7 @@ State StateOf(const Replica& replica) {
           .last = node.log().last_index(),
           .durable = node.durable_index(),
           .commit = node.commit_index(),
-          .applied = replica.machine().summary().applied_index};
+          .applied = replica.machine().applied_index()};
 }
 
 // What has changed, in words.
