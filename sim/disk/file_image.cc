@@ -6,6 +6,11 @@
 #include "core/assert.h"
 
 namespace lockstep::sim {
+namespace {
+
+constexpr std::size_t kFirstRoomBytes = std::size_t{1} << 16;
+
+}  // namespace
 
 void FileImage::Write(std::uint64_t offset, std::string_view data) {
   if (data.empty()) {
@@ -150,6 +155,12 @@ void FileImage::Tear(std::uint64_t offset, std::string_view written, Random& ran
 }
 
 void FileImage::PutBytes(std::uint64_t offset, std::string_view data) {
+  const std::uint64_t end = offset + data.size();
+  if (end > bytes_.capacity()) {
+    // A write-ahead log grows by a page at a time, from nothing after each start of its node. Room
+    // that is not used costs nothing but addresses; making room copies all that is there.
+    bytes_.reserve(std::max<std::uint64_t>({end, kFirstRoomBytes, 4 * bytes_.size()}));
+  }
   if (offset > bytes_.size()) {
     bytes_.resize(offset);
   }
