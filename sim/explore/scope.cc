@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "core/assert.h"
 #include "sim/violation.h"
 
 namespace lockstep::sim::explore {
@@ -89,6 +88,10 @@ std::vector<Scope> MakeScopes() {
        "four nodes that never ran: a majority is three",
        {.nodes = 4, .terms = 1, .timeouts = 1},
        {}},
+      {"alone",
+       "a node that is a majority by itself",
+       {.nodes = 1, .terms = 2, .timeouts = 2, .crashes = 1, .writes = 2},
+       {}},
   };
 }
 
@@ -142,14 +145,22 @@ State Begin(World& world, const std::vector<Cue>& beginning) {
     switch (cue.kind) {
       case Cue::Kind::kStep: {
         State next;
-        const std::uint32_t argument = cue.step == StepKind::kWrite ? 9 : 0;
-        const World::Result result = world.Apply(
-            state, {cue.step, static_cast<std::uint8_t>(cue.node - 1), argument}, &next);
+        const Action action{cue.step, static_cast<std::uint8_t>(cue.node - 1),
+                            cue.step == StepKind::kWrite ? 9U : 0U};
+        if (cue.step == StepKind::kWrite &&
+            world.space().brief(state.members[action.node]).role != raft::Role::kLeader) {
+          throw Violation("before the exploration",
+                          "node " + std::to_string(cue.node) + " does not lead, and should");
+        }
+        const World::Result result = world.Apply(state, action, &next);
         if (result == World::Result::kBroken) {
           throw Violation("before the exploration",
                           world.broken().property + ": " + world.broken().text);
         }
-        CORE_ASSERT(result == World::Result::kChanged);
+        if (result != World::Result::kChanged) {
+          throw Violation("before the exploration",
+                          "this has no effect: " + world.Describe(state, action));
+        }
         state = next;
         break;
       }

@@ -34,8 +34,8 @@ struct Scope {
 
 const std::vector<Scope>& Scopes();
 
-// The state that the scope begins with, budgets unspent. Throws Violation or AssertionFailure if a
-// guarantee breaks before.
+// The state that the scope begins with, budgets unspent. Throws Violation if a guarantee breaks
+// before, or if the beginning does not go as it is told.
 State Begin(World& world, const std::vector<Cue>& beginning);
 
 }  // namespace lockstep::sim::explore

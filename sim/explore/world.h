@@ -1,12 +1,13 @@
 // A state of the small world, the steps that may follow it, and what each leads to.
 //
-// Left out, since nothing is lost by it:
+// Left out:
 //   - losing a message: whatever can happen after a loss can happen while the message is never
 //     delivered;
 //   - deliveries that neither change the receiver nor send anything: the state after them is one
 //     from which the message was lost;
-//   - replies to a term that the receiver's disk has left, as long as delivering them changes
-//     nothing: they are removed from the network at once.
+//   - replies to a term that the receiver's disk has left, if delivering them then changes nothing:
+//     they are removed from the network at once. That they never matter again is taken for granted.
+// Nothing is lost by the first two.
 
 #ifndef LOCKSTEP_SIM_EXPLORE_WORLD_H_
 #define LOCKSTEP_SIM_EXPLORE_WORLD_H_

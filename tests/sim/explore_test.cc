@@ -17,6 +17,7 @@
 #include "sim/explore/scope.h"
 #include "sim/explore/search.h"
 #include "sim/explore/world.h"
+#include "sim/violation.h"
 
 namespace lockstep::sim::explore {
 namespace {
@@ -190,6 +191,15 @@ auto BeginsWith(std::uint64_t index) {
   return [=](const raft::AppendEntries& append) {
     return !append.entries.empty() && append.entries.front().index == Index{index};
   };
+}
+
+TEST(ExploreTest, ABeginningThatGoesOtherwiseIsAFault) {
+  World world({.timeouts = 1, .writes = 1});
+  EXPECT_THROW(
+      Begin(world, {{.kind = Cue::Kind::kStep, .step = StepKind::kTimeout, .node = 1, .among = {}},
+                    {.kind = Cue::Kind::kSettle, .among = {1, 2}},
+                    {.kind = Cue::Kind::kStep, .step = StepKind::kWrite, .node = 3, .among = {}}}),
+      Violation);
 }
 
 TEST(ExploreTest, TheDivergenceBeginsWithTwoLeaders) {
