@@ -7,10 +7,13 @@
 namespace lockstep::sim {
 namespace {
 
-// The order of (time, sequence) is total, so that the heap's inner order cannot show.
-bool Later(const Event& a, const Event& b) {
-  return a.time != b.time ? a.time > b.time : a.sequence > b.sequence;
-}
+// The order of (time, sequence) is total, so that the heap's inner order cannot show. A type, not a
+// function, so that the heap's algorithms take it in.
+struct Later {
+  bool operator()(const Event& a, const Event& b) const {
+    return a.time != b.time ? a.time > b.time : a.sequence > b.sequence;
+  }
+};
 
 }  // namespace
 
@@ -23,12 +26,12 @@ void Scheduler::At(SimTime time, EventKind kind, std::uint16_t target, std::uint
                    .incarnation = incarnation,
                    .payload = payload});
   ++next_sequence_;
-  std::push_heap(heap_.begin(), heap_.end(), Later);
+  std::push_heap(heap_.begin(), heap_.end(), Later{});
 }
 
 Event Scheduler::Pop() {
   CORE_ASSERT(!heap_.empty());
-  std::pop_heap(heap_.begin(), heap_.end(), Later);
+  std::pop_heap(heap_.begin(), heap_.end(), Later{});
   const Event event = heap_.back();
   heap_.pop_back();
   CORE_ASSERT(event.time >= now_);
