@@ -20,6 +20,7 @@ enum Stream : std::uint64_t {
   kOperations,
   kStalledLeaders,
   kVictims,
+  kLastLoss,
   kFaults = 100,  // plus the kind
 };
 
@@ -341,6 +342,21 @@ void StallSomeIsolatedLeaders(Random random, std::vector<Fault>& faults) {
   faults.insert(faults.end(), stalls.begin(), stalls.end());
 }
 
+// Some clusters have to come right without one of their nodes: with all of them back, somebody
+// can always be elected.
+void LoseOneAtTheEnd(const Settings& settings, const std::vector<std::uint64_t>& victims,
+                     Random random, std::vector<Fault>& faults) {
+  if (victims.empty() || !random.Chance(1, 5)) {
+    return;
+  }
+  const std::int64_t at_us =
+      settings.fault_phase_us * 9 / 10 + random.Between(0, settings.fault_phase_us / 10 - 1);
+  faults.push_back({.at = SimTime{} + Microseconds(at_us),
+                    .kind = FaultKind::kWipe,
+                    .node = victims[random.Below(victims.size())],
+                    .lasts = Microseconds(settings.election_timeout_us)});
+}
+
 void SortByTime(std::vector<Fault>& faults) {
   std::stable_sort(faults.begin(), faults.end(),
                    [](const Fault& a, const Fault& b) { return a.at < b.at; });
@@ -377,6 +393,7 @@ Plan Draw(std::uint64_t seed, Budget budget, const std::optional<Measured>& meas
     }
   }
   StallSomeIsolatedLeaders(parent.Child(kStalledLeaders), plan.faults);
+  LoseOneAtTheEnd(plan.settings, victims, parent.Child(kLastLoss), plan.faults);
   SortByTime(plan.faults);
   return plan;
 }
