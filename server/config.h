@@ -35,7 +35,7 @@ struct Settings {
   NodeId node_id;
   std::string cluster_name = "lockstep";
   std::string data_dir;
-  bool expects_data = false;  // this node was started before: its files must be there
+  bool expects_data = false;         // this node was started before: its files must be there
   std::map<NodeId, Member> members;  // this node among them
 
   std::optional<Address> listen_peer;    // unset: the node's own peer address
