@@ -285,7 +285,7 @@ class Hunter {
   std::FILE* const people_;
   HuntRecord record_;
   std::vector<std::uint64_t> to_repeat_;  // under way when an earlier session ended
-  Stopwatch watch_;                       // this session
+  Stopwatch watch_;                       // since this process began
   Duration earlier_;                      // what earlier ones took
   Duration saved_;
   bool show_progress_ = false;

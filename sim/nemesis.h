@@ -5,6 +5,7 @@
 #define LOCKSTEP_SIM_NEMESIS_H_
 
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -95,7 +96,7 @@ class Nemesis {
   ProbeCounts& probes_;
 
   std::vector<Duration> downtime_;  // by node: of a crash or stop that is to come
-  std::vector<Active> active_;
+  std::deque<Active> active_;       // they stay where they are: one may begin while another ends
   bool healed_ = false;
 };
 

@@ -145,6 +145,30 @@ TEST(FaultsTest, ANodeWhoseFilesAreDamagedStopsAndTheOthersGoOn) {
   EXPECT_GT(given_up, 5);
 }
 
+// The end of a pause lets a snapshot leave, whose loss is the beginning of another fault.
+TEST(FaultsTest, AFaultMayBeginWhileAnotherEnds) {
+  std::uint64_t lost = 0;
+  for (std::int64_t offset = 0; offset < 400; offset += 10) {
+    Plan plan = QuietPlan();
+    const auto at = [](std::int64_t ms) { return SimTime{} + Milliseconds(ms); };
+    // The fifth fault is the one that makes a vector of them move.
+    Add(plan, {.at = at(1000), .kind = FaultKind::kCheckpoint, .node = 1});
+    Add(plan, {.at = at(2000), .kind = FaultKind::kIsolate, .node = 3, .lasts = Seconds(2)});
+    Add(plan, {.at = at(2500),
+               .kind = FaultKind::kCutSnapshot,
+               .node = kWhoeverLeads,
+               .lasts = Milliseconds(50)});
+    Add(plan, {.at = at(3900 + offset),
+               .kind = FaultKind::kPause,
+               .node = kWhoeverLeads,
+               .lasts = Milliseconds(100)});
+    const RunResult result = RunPlan(plan);
+    EXPECT_FALSE(result.failure.has_value()) << result.failure->text;
+    lost += result.probes.Of(Probe::kSnapshotLost);
+  }
+  EXPECT_GT(lost, 5U);
+}
+
 // Beyond the fault model: with no majority left nobody is answered, and nothing is made up.
 TEST(FaultsTest, WithoutAMajorityTheClusterStandsStill) {
   Plan plan = QuietPlan();
