@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "core/assert.h"
+#include "core/kv/canonical_reader.h"
 #include "core/kv/command.pb.h"
 #include "core/kv/digest.h"
 #include "core/kv/snapshot.pb.h"
@@ -26,7 +27,7 @@ constexpr std::size_t kLengthBytes = 4;
 constexpr std::size_t kChecksumBytes = 8;
 
 // Types to and from their messages. Taking a message apart moves its strings out of it, and fails
-// on what no message of this version says.
+// on what no message of this version says. Commands are read without a message (Read, below).
 
 void Fill(format::Condition& out, const Condition& condition) {
   out.set_key(condition.key);
@@ -46,22 +47,6 @@ static_assert(static_cast<int>(Comparison::kNotEqual) == format::COMPARISON_NOT_
 static_assert(static_cast<int>(Comparison::kLess) == format::COMPARISON_LESS);
 static_assert(static_cast<int>(Comparison::kGreater) == format::COMPARISON_GREATER);
 
-bool Take(format::Condition& in, Condition& condition) {
-  if (in.target() == format::TARGET_UNSPECIFIED || !format::Target_IsValid(in.target())) {
-    return false;
-  }
-  if (in.comparison() == format::COMPARISON_UNSPECIFIED ||
-      !format::Comparison_IsValid(in.comparison())) {
-    return false;
-  }
-  condition.key = std::move(*in.mutable_key());
-  condition.target = static_cast<Target>(in.target());
-  condition.comparison = static_cast<Comparison>(in.comparison());
-  condition.value = std::move(*in.mutable_value());
-  condition.number = in.number();
-  return true;
-}
-
 void Fill(format::Operation& out, const Operation& operation) {
   if (const auto* get = std::get_if<Get>(&operation)) {
     out.set_get_key(get->key);
@@ -71,24 +56,6 @@ void Fill(format::Operation& out, const Operation& operation) {
   } else {
     out.set_delete_key(std::get<Delete>(operation).key);
   }
-}
-
-bool Take(format::Operation& in, Operation& operation) {
-  switch (in.kind_case()) {
-    case format::Operation::kGetKey:
-      operation = Get{std::move(*in.mutable_get_key())};
-      return true;
-    case format::Operation::kPut:
-      operation = Put{std::move(*in.mutable_put()->mutable_key()),
-                      std::move(*in.mutable_put()->mutable_value())};
-      return true;
-    case format::Operation::kDeleteKey:
-      operation = Delete{std::move(*in.mutable_delete_key())};
-      return true;
-    case format::Operation::KIND_NOT_SET:
-      return false;
-  }
-  return false;
 }
 
 void Fill(format::KeyValue& out, const KeyValue& key_value) {
@@ -141,16 +108,6 @@ bool Take(format::OperationResult& in, OperationResult& result) {
   }
 }
 
-template <class Message, class Value>
-bool TakeAll(google::protobuf::RepeatedPtrField<Message>& in, std::vector<Value>& values) {
-  if (static_cast<std::size_t>(in.size()) > kCommandOperationsMax) return false;
-  values.resize(static_cast<std::size_t>(in.size()));
-  for (int i = 0; i < in.size(); ++i) {
-    if (!Take(in[i], values[static_cast<std::size_t>(i)])) return false;
-  }
-  return true;
-}
-
 void Fill(format::Transact& out, const Transact& transact) {
   out.set_session(transact.session.value);
   out.set_sequence(transact.sequence);
@@ -161,15 +118,6 @@ void Fill(format::Transact& out, const Transact& transact) {
   for (const Operation& operation : transaction.otherwise) Fill(*out.add_otherwise(), operation);
 }
 
-bool Take(format::Transact& in, Transact& transact) {
-  transact.session = SessionId{in.session()};
-  transact.sequence = in.sequence();
-  transact.acknowledged = in.acknowledged();
-  return TakeAll(*in.mutable_conditions(), transact.transaction.conditions) &&
-         TakeAll(*in.mutable_then(), transact.transaction.then) &&
-         TakeAll(*in.mutable_otherwise(), transact.transaction.otherwise);
-}
-
 void Fill(format::Command& out, const Command& command) {
   out.set_version(kCommandVersion);
   if (const auto* transact = std::get_if<Transact>(&command)) {
@@ -177,20 +125,6 @@ void Fill(format::Command& out, const Command& command) {
   } else {
     out.mutable_open_session()->set_time_to_live_ns(std::get<OpenSession>(command).time_to_live.ns);
   }
-}
-
-bool Take(format::Command& in, Command& command) {
-  if (in.version() != kCommandVersion) return false;
-  switch (in.body_case()) {
-    case format::Command::kOpenSession:
-      command = OpenSession{Duration{in.open_session().time_to_live_ns()}};
-      return true;
-    case format::Command::kTransact:
-      return Take(*in.mutable_transact(), command.emplace<Transact>());
-    case format::Command::BODY_NOT_SET:
-      return false;
-  }
-  return false;
 }
 
 void Fill(format::KeyRow& out, const KeyRow& row) {
@@ -223,7 +157,12 @@ void Fill(format::SessionRow& out, const SessionRow& row) {
 bool Take(format::Reply& in, TransactionResult& reply) {
   reply.succeeded = in.succeeded();
   reply.revision = Revision{in.revision()};
-  return TakeAll(*in.mutable_results(), reply.results);
+  if (static_cast<std::size_t>(in.results_size()) > kCommandOperationsMax) return false;
+  reply.results.reserve(static_cast<std::size_t>(in.results_size()));
+  for (format::OperationResult& result : *in.mutable_results()) {
+    if (!Take(result, reply.results.emplace_back())) return false;
+  }
+  return true;
 }
 
 bool Take(format::SessionRow& in, SessionRow& row) {
@@ -293,8 +232,8 @@ bool Parse(std::string_view bytes, Message& scratch, Value& value) {
   return again == bytes;
 }
 
-// A command's message with its parts in one piece of memory, on the stack if they are few: each
-// node decodes every entry, and most of that would go into allocating parts.
+// A command's message with its parts in one piece of memory, on the stack if they are few: most of
+// the time would go into allocating parts.
 class CommandScratch {
  public:
   CommandScratch() : arena_(block_.data(), block_.size()) {}
@@ -306,6 +245,87 @@ class CommandScratch {
   google::protobuf::Arena arena_;
   format::Command* message_ = google::protobuf::Arena::CreateMessage<format::Command>(&arena_);
 };
+
+// Commands are read without protobuf, which would take several times as long: every replica reads
+// each entry, and would have to write it again to see that its spelling is the only one.
+
+bool IsTarget(std::uint64_t number) {
+  return number >= format::TARGET_VALUE && number <= format::TARGET_MOD_REVISION;
+}
+
+bool IsComparison(std::uint64_t number) {
+  return number >= format::COMPARISON_EQUAL && number <= format::COMPARISON_GREATER;
+}
+
+bool Read(CanonicalReader in, Condition& condition) {
+  using Fields = format::Condition;
+  condition.key = in.Bytes(Fields::kKeyFieldNumber);
+  const std::uint64_t target = in.Number(Fields::kTargetFieldNumber);
+  const std::uint64_t comparison = in.Number(Fields::kComparisonFieldNumber);
+  condition.value = in.Bytes(Fields::kValueFieldNumber);
+  condition.number = in.Number(Fields::kNumberFieldNumber);
+  if (!IsTarget(target) || !IsComparison(comparison)) return false;
+  condition.target = static_cast<Target>(target);
+  condition.comparison = static_cast<Comparison>(comparison);
+  return in.Done();
+}
+
+bool Read(CanonicalReader in, Put& put) {
+  put.key = in.Bytes(format::Put::kKeyFieldNumber);
+  put.value = in.Bytes(format::Put::kValueFieldNumber);
+  return in.Done();
+}
+
+bool Read(CanonicalReader in, Operation& operation) {
+  using Fields = format::Operation;
+  if (const auto get = in.Present(Fields::kGetKeyFieldNumber)) {
+    operation = Get{std::string(*get)};
+  } else if (const auto put = in.Present(Fields::kPutFieldNumber)) {
+    if (!Read(CanonicalReader(*put), operation.emplace<Put>())) return false;
+  } else if (const auto deleted = in.Present(Fields::kDeleteKeyFieldNumber)) {
+    operation = Delete{std::string(*deleted)};
+  } else {
+    return false;
+  }
+  return in.Done();
+}
+
+template <class Value>
+bool ReadAll(CanonicalReader& in, unsigned field, std::vector<Value>& values) {
+  while (const auto bytes = in.Present(field)) {
+    if (values.size() == kCommandOperationsMax) return false;
+    if (!Read(CanonicalReader(*bytes), values.emplace_back())) return false;
+  }
+  return true;
+}
+
+bool Read(CanonicalReader in, Transact& transact) {
+  using Fields = format::Transact;
+  transact.session = SessionId{in.Number(Fields::kSessionFieldNumber)};
+  transact.sequence = in.Number(Fields::kSequenceFieldNumber);
+  transact.acknowledged = in.Number(Fields::kAcknowledgedFieldNumber);
+  Transaction& transaction = transact.transaction;
+  return ReadAll(in, Fields::kConditionsFieldNumber, transaction.conditions) &&
+         ReadAll(in, Fields::kThenFieldNumber, transaction.then) &&
+         ReadAll(in, Fields::kOtherwiseFieldNumber, transaction.otherwise) && in.Done();
+}
+
+bool Read(CanonicalReader in, OpenSession& open_session) {
+  const std::uint64_t time_to_live = in.Number(format::OpenSession::kTimeToLiveNsFieldNumber);
+  open_session.time_to_live = Duration{static_cast<std::int64_t>(time_to_live)};
+  return in.Done();
+}
+
+bool Read(CanonicalReader in, Command& command) {
+  using Fields = format::Command;
+  if (in.Number(Fields::kVersionFieldNumber) != kCommandVersion) return false;
+  if (const auto open_session = in.Present(Fields::kOpenSessionFieldNumber)) {
+    return Read(CanonicalReader(*open_session), command.emplace<OpenSession>()) && in.Done();
+  }
+  const auto transact = in.Present(Fields::kTransactFieldNumber);
+  return transact.has_value() && in.Done() &&
+         Read(CanonicalReader(*transact), command.emplace<Transact>());
+}
 
 // Little-endian, over the bytes [at, at + size).
 void WriteNumber(std::string& out, std::size_t at, std::uint64_t number, std::size_t size) {
@@ -364,9 +384,9 @@ std::string EncodeCommand(const Command& command) {
 }
 
 std::optional<Command> DecodeCommand(std::string_view bytes) {
-  CommandScratch scratch;
+  if (bytes.size() > kCommandBytesMax) return std::nullopt;
   std::optional<Command> command(std::in_place);
-  if (bytes.size() > kCommandBytesMax || !Parse(bytes, *scratch, *command)) return std::nullopt;
+  if (!Read(CanonicalReader(bytes), *command)) return std::nullopt;
   return command;
 }
 

@@ -241,12 +241,22 @@ TEST(DecodeCommandTest, RefusesWhatIsNoCommandOfThisVersion) {
       {raw("08011a0722050a016b1801"), "a condition without a target"},
       {raw("08011a0922070a016b10011805"), "an unknown comparison"},
       {raw("08011a0722050a016b1001"), "no comparison"},
-      {raw("08011a0b0800") + put.substr(4), "a default spelled out"},
+      {raw("08011a0c0800") + put.substr(4), "a default spelled out"},
+      {raw("08011a0c2a0a12060a016b1201761a00"), "a key after a put, in one operation"},
+      {raw("08011a0c2a0a12080a016b1201761801"), "an unknown field of a put"},
+      {raw("08011a092a0712050a00120176"), "an empty key of a put, spelled out"},
+      {raw("08011a0832020a002a020a00"), "the operations of otherwise first"},
+      {raw("08011a0b08ffffffffffffffffff02"), "a number of more than 64 bits"},
+      {raw("08011a0c08ffffffffffffffffffff01"), "a number of eleven bytes"},
+      {raw("08011a0208ff"), "a number that does not end"},
+      {raw("0801ff"), "a tag that does not end"},
       {put + '\0', "a byte too many"},
   };
   for (const Case& c : kCases) EXPECT_FALSE(DecodeCommand(c.bytes).has_value()) << c.why;
   EXPECT_TRUE(DecodeCommand(raw("08011a0922070a016b10011801")).has_value())
       << "the condition that the cases above change";
+  EXPECT_TRUE(DecodeCommand(raw("08011a0b08ffffffffffffffffff01")).has_value())
+      << "the number that a case above makes too large";
 }
 
 TEST(DecodeCommandTest, RefusesMoreOperationsThanTheMaximum) {
