@@ -13,11 +13,17 @@ std::uint64_t Rotate(std::uint64_t word, int bits) {
   return (word << bits) | (word >> (64 - bits));
 }
 
-// Eight bytes as a number that does not depend on the machine's byte order.
+// Up to eight bytes as a number that does not depend on the machine's byte order.
 std::uint64_t ReadWord(std::string_view bytes) {
+  const auto byte = [bytes](std::size_t i) {
+    return std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  };
+  if (bytes.size() == 8) {  // written out, compilers make one load of it
+    return byte(0) | byte(1) | byte(2) | byte(3) | byte(4) | byte(5) | byte(6) | byte(7);
+  }
   std::uint64_t word = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    word |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+    word |= byte(i);
   }
   return word;
 }
