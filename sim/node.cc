@@ -54,7 +54,8 @@ void SimNode::Start() {
   }
   absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
       "", vfs_.name(), storage::Identity{.cluster = kCluster, .node = id_},
-      has_started_ ? storage::Expect::kFiles : storage::Expect::kFilesOrNone);
+      has_started_ ? storage::Expect::kFiles : storage::Expect::kFilesOrNone,
+      static_cast<std::uint64_t>(settings_.page_bytes));
   if (!Stored(store.status(), "opening the node's files")) {
     CountFailedStart(store.status(), cut > 0);
     return;

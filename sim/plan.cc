@@ -1,6 +1,7 @@
 #include "sim/plan.h"
 
 #include "core/assert.h"
+#include "storage/page_size.h"
 
 namespace lockstep::sim {
 namespace {
@@ -125,6 +126,7 @@ const std::vector<SettingField>& SettingFields() {
       {"disk_spread_us", &Settings::disk_spread_us, 0, kHour},
       {"disk_stall_permille", &Settings::disk_stall_permille, 0, 1000},
       {"disk_stall_us", &Settings::disk_stall_us, 0, kHour},
+      {"page_bytes", &Settings::page_bytes, storage::kPageBytesMin, storage::kPageBytesMax},
       {"attempt_timeout_us", &Settings::attempt_timeout_us, 1, kHour},
       {"patience_us", &Settings::patience_us, 1, kHour},
       {"reads_wait", &Settings::reads_wait, 0, 1},
@@ -205,6 +207,9 @@ std::string Validate(const Plan& plan) {
     if (value < field.min || value > field.max) {
       return Between(field.name, field.min, field.max, value);
     }
+  }
+  if (!storage::IsPageSize(static_cast<std::uint64_t>(plan.settings.page_bytes))) {
+    return "page_bytes is not a power of two";
   }
   const std::string config = raft::Validate(ReplicaConfigOf(plan.settings, NodeId{1}).raft);
   if (!config.empty()) {

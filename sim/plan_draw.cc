@@ -90,6 +90,7 @@ Settings DrawSettings(const Random& seed, const std::optional<Measured>& measure
     settings.disk_stall_permille = disk.Between(1, 20);
     settings.disk_stall_us = Pick(disk, {timeout / 4, timeout, 3 * timeout});
   }
+  settings.page_bytes = Pick(disk, {512, 1024, 4096});
 
   Random work = seed.Child(kOperations).Child(0);
   settings.attempt_timeout_us = timeout * Pick(work, {1, 2, 4});

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "core/assert.h"
 #include "storage/checksum.h"
 #include "storage/raw_file.h"
 #include "storage/status.h"
@@ -11,8 +12,6 @@
 
 namespace lockstep::storage {
 namespace {
-
-constexpr std::uint64_t kPageBytes = 4096;
 
 const char kIdentityTable[] =
     "CREATE TABLE identity(one INTEGER PRIMARY KEY, cluster INTEGER NOT NULL, node INTEGER NOT "
@@ -46,7 +45,7 @@ absl::Status CheckJournal(const std::string& path, const RawFile& journal,
     return absl::OkStatus();  // SQLite takes it for no journal
   }
   if (head.size() < kPagesBeforeOffset + 4 || BigEndian32(head, kPagesBeforeOffset) != 0 ||
-      database_bytes > kPageBytes) {
+      database_bytes > kPageBytesMax) {
     return absl::FailedPreconditionError(
         absl::StrFormat("%s-journal: a rollback journal, which this program does not leave: "
                         "another program's database, or changed by one",
@@ -224,7 +223,9 @@ absl::Status CheckWalMode(const Connection& connection) {
 }
 
 absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::string& vfs,
-                                        const Format& format, const Identity& identity) {
+                                        const Format& format, const Identity& identity,
+                                        std::uint64_t page_bytes) {
+  CORE_ASSERT(IsPageSize(page_bytes));
   bool wal_exists = false;
   LOCKSTEP_RETURN_IF_ERROR(CheckSurroundings(path, vfs, &wal_exists));
 
@@ -243,6 +244,9 @@ absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::stri
 
   LOCKSTEP_ASSIGN_OR_RETURN(bool empty, IsEmpty(connection));
   if (empty) {
+    // Means nothing to a file that has its first page.
+    LOCKSTEP_RETURN_IF_ERROR(
+        connection.Execute(absl::StrFormat("PRAGMA page_size=%d", page_bytes)));
     // A file that is not in WAL mode is only locked by writing to it. Another process may have
     // filled it before the lock was ours.
     LOCKSTEP_RETURN_IF_ERROR(SwitchToWal(connection));

@@ -27,6 +27,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/identity.h"
+#include "storage/page_size.h"
 #include "storage/sqlite.h"
 
 namespace lockstep::storage {
@@ -55,14 +56,16 @@ struct DatabaseFile {
   std::uint64_t wal_frames = 0;            // of whole transactions in the write-ahead log
 };
 
-// Opens the file, creating one without content if there is none, and locks it against every other
+// Opens the file, creating one without content if there is none, which will have pages of
+// `page_bytes`, and locks it against every other
 // connection until the connection is closed. Checks that it is of this format, undamaged as a
 // SQLite database, and the file of `identity`. Its rows are the caller's to check.
 // Errors: those of storage/sqlite.h; FailedPrecondition for a file of another program, of a newer
 // format, or of another identity; DataLoss for a damaged one; Unavailable for one in use.
 // Neither an error nor closing the connection again has changed any byte of the database.
 absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::string& vfs,
-                                        const Format& format, const Identity& identity);
+                                        const Format& format, const Identity& identity,
+                                        std::uint64_t page_bytes);
 
 // Gives the file its tables and its identity in the open transaction.
 absl::Status CreateTables(const Connection& connection, const Format& format,

@@ -484,8 +484,9 @@ absl::Status LogStore::Impl::DeleteWaste(std::uint64_t entries_added) {
 }
 
 absl::StatusOr<LogStore> LogStore::Open(const std::string& path, const std::string& vfs,
-                                        const Identity& identity) {
-  LOCKSTEP_ASSIGN_OR_RETURN(DatabaseFile file, OpenLocked(path, vfs, LogFormat(), identity));
+                                        const Identity& identity, std::uint64_t page_bytes) {
+  LOCKSTEP_ASSIGN_OR_RETURN(DatabaseFile file,
+                            OpenLocked(path, vfs, LogFormat(), identity, page_bytes));
   return LogStore(std::make_unique<Impl>(std::move(file), identity));
 }
 

@@ -37,6 +37,7 @@
 #include "absl/status/statusor.h"
 #include "core/raft/message.h"
 #include "storage/identity.h"
+#include "storage/page_size.h"
 
 namespace lockstep::storage {
 
@@ -52,9 +53,11 @@ class LogStore {
  public:
   // Opens log.db at `path` in the SQLite VFS `vfs` (empty: the default one), with a lock that no
   // second process or connection gets past. If there is no such file, or an empty one, the store
-  // is_new(). See OpenLocked() for what is refused, and that refusing changes nothing.
+  // is_new(), and will have pages of `page_bytes`. See OpenLocked() for what is refused, and that
+  // refusing changes nothing.
   static absl::StatusOr<LogStore> Open(const std::string& path, const std::string& vfs,
-                                       const Identity& identity);
+                                       const Identity& identity,
+                                       std::uint64_t page_bytes = kPageBytesDefault);
   LogStore(LogStore&&) noexcept;
   LogStore& operator=(LogStore&&) noexcept;
   // Moves the write-ahead log into the file, unless there was an error or no StartWriting().

@@ -52,7 +52,8 @@ absl::Status FinishFirstStart(LogStore* log, StateStore* state) {
 }  // namespace
 
 absl::StatusOr<NodeStore> NodeStore::Open(const std::string& folder, const std::string& vfs,
-                                          const Identity& identity, Expect expect) {
+                                          const Identity& identity, Expect expect,
+                                          std::uint64_t page_bytes) {
   const std::string log_path = folder + "/log.db";
   const std::string state_path = folder + "/state.db";
   LOCKSTEP_ASSIGN_OR_RETURN(const bool log_exists, HasContent(log_path, vfs));
@@ -63,14 +64,15 @@ absl::StatusOr<NodeStore> NodeStore::Open(const std::string& folder, const std::
     LOCKSTEP_RETURN_IF_ERROR(CheckFirstStart(log_path, state_path, vfs, identity));
   }
 
-  LOCKSTEP_ASSIGN_OR_RETURN(LogStore log, LogStore::Open(log_path, vfs, identity));
+  LOCKSTEP_ASSIGN_OR_RETURN(LogStore log, LogStore::Open(log_path, vfs, identity, page_bytes));
   if (!log.is_new()) {
     LOCKSTEP_ASSIGN_OR_RETURN(const bool state_exists, HasContent(state_path, vfs));
     if (!state_exists) {
       return Missing(state_path, log_path, "the log alone does not have the data");
     }
   }
-  LOCKSTEP_ASSIGN_OR_RETURN(StateStore state, StateStore::Open(state_path, vfs, identity));
+  LOCKSTEP_ASSIGN_OR_RETURN(StateStore state,
+                            StateStore::Open(state_path, vfs, identity, page_bytes));
   if (state.is_new() && !log.is_new()) {
     return Missing(state_path, log_path, "the log alone does not have the data");
   }

@@ -19,6 +19,7 @@
 #include "core/replica.h"
 #include "storage/identity.h"
 #include "storage/log_store.h"
+#include "storage/page_size.h"
 #include "storage/state_store.h"
 
 namespace lockstep::storage {
@@ -34,8 +35,8 @@ class NodeStore {
  public:
   // Opens the files of `identity` in `folder`, which must exist, through the SQLite VFS `vfs`
   // (empty: the default one), and reads and checks all that they hold. Makes them if neither is
-  // there and that is expected. An error names the file and the cause, and has changed no existing
-  // database:
+  // there and that is expected, with pages of `page_bytes`. An error names the file and the cause,
+  // and has changed no existing database:
   //   FailedPrecondition  another node's or program's file, a newer format, no such folder, or no
   //                       files where some are expected
   //   DataLoss            a damaged file, or one of the two is missing
@@ -43,7 +44,8 @@ class NodeStore {
   //   and those of storage/sqlite.h
   static absl::StatusOr<NodeStore> Open(const std::string& folder, const std::string& vfs,
                                         const Identity& identity,
-                                        Expect expect = Expect::kFilesOrNone);
+                                        Expect expect = Expect::kFilesOrNone,
+                                        std::uint64_t page_bytes = kPageBytesDefault);
 
   // Moves out what the files held when they were opened.
   StoredState TakeStored() { return std::move(stored_); }

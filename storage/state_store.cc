@@ -550,8 +550,9 @@ absl::StatusOr<kv::Image> StateStore::Impl::TryReadImage() {
 }
 
 absl::StatusOr<StateStore> StateStore::Open(const std::string& path, const std::string& vfs,
-                                            const Identity& identity) {
-  LOCKSTEP_ASSIGN_OR_RETURN(DatabaseFile file, OpenLocked(path, vfs, StateFormat(), identity));
+                                            const Identity& identity, std::uint64_t page_bytes) {
+  LOCKSTEP_ASSIGN_OR_RETURN(DatabaseFile file,
+                            OpenLocked(path, vfs, StateFormat(), identity, page_bytes));
   return StateStore(std::make_unique<Impl>(std::move(file), vfs, identity));
 }
 

@@ -37,6 +37,7 @@
 #include "absl/status/statusor.h"
 #include "core/kv/types.h"
 #include "storage/identity.h"
+#include "storage/page_size.h"
 
 namespace lockstep::storage {
 
@@ -61,11 +62,13 @@ kv::RowId RowIdOf(std::uint64_t row_key);
 class StateStore {
  public:
   // Opens state.db at `path` in the SQLite VFS `vfs` (empty: the default one). If there is no such
-  // file, or an empty one, the store is_new(). Until StartWriting() the file is locked against all
-  // other connections; from then on against nobody: log.db's lock is the node's. See OpenLocked()
-  // for what is refused, and that refusing changes nothing.
+  // file, or an empty one, the store is_new(), and will have pages of `page_bytes`. Until
+  // StartWriting() the file is locked against all other connections; from then on against nobody:
+  // log.db's lock is the node's. See OpenLocked() for what is refused, and that refusing changes
+  // nothing.
   static absl::StatusOr<StateStore> Open(const std::string& path, const std::string& vfs,
-                                         const Identity& identity);
+                                         const Identity& identity,
+                                         std::uint64_t page_bytes = kPageBytesDefault);
   StateStore(StateStore&&) noexcept;
   StateStore& operator=(StateStore&&) noexcept;
   // Moves the write-ahead log into the file, unless there was an error or no StartWriting().

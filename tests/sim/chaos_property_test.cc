@@ -47,6 +47,7 @@ Settings AnySettings() {
   settings.in_order = *inRange<std::int64_t>(0, 2);
   settings.cut_loses_in_flight = *inRange<std::int64_t>(0, 2);
   settings.disk_spread_us = *inRange<std::int64_t>(0, 10'000);
+  settings.page_bytes = *element<std::int64_t>(512, 1024, 2048, 4096);
   settings.attempt_timeout_us = *element<std::int64_t>(100'000, 300'000, 1'000'000);
   settings.session_permille = *element<std::int64_t>(0, 500, 1000);
   settings.value_bytes = *inRange<std::int64_t>(0, 40);

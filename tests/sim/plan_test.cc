@@ -120,6 +120,7 @@ TEST(PlanTest, WhatIsNoPlanIsRefusedWithTheLineAndTheReason) {
   EXPECT_EQ(ErrorOf(head + "op 1 client=0 txn keys=1,1\n"), "txn: key 1 is named twice");
   EXPECT_EQ(ErrorOf(head + "set loss_permille 1001\n"),
             "loss_permille is 1001, not between 0 and 1000");
+  EXPECT_EQ(ErrorOf(head + "set page_bytes 1000\n"), "page_bytes is not a power of two");
   EXPECT_EQ(ErrorOf(head + "clock node=4 offset=0 drift_ppm=0\n"),
             "there is no node 4 whose clock could be wrong");
 }

@@ -28,6 +28,25 @@ TEST(NodeStoreTest, MakesTheFilesOfANodeThatNeverRan) {
   EXPECT_EQ(contents.size(), 2u) << "closing leaves the two files and nothing beside them";
 }
 
+TEST(NodeStoreTest, TheFilesHaveThePagesThatTheyWereMadeWith) {
+  for (const std::uint64_t page_bytes : {512U, 1024U, 2048U, 4096U}) {
+    const TemporaryFolder folder;
+    ASSERT_TRUE(
+        NodeStore::Open(folder.path(), "", kIdentity, Expect::kFilesOrNone, page_bytes).ok());
+    for (const std::uint64_t asked_later : {page_bytes, kPageBytesMin, kPageBytesMax}) {
+      const auto store = NodeStore::Open(folder.path(), "", kIdentity, Expect::kFiles, asked_later);
+      ASSERT_TRUE(store.ok()) << store.status();
+    }
+    const auto contents = folder.Contents();
+    EXPECT_EQ(contents.size(), 2u);
+    for (const auto& [name, bytes] : contents) {
+      // sqlite.org/fileformat2.html#the_database_header
+      const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes.at(i)); };
+      EXPECT_EQ(256U * byte(16) + byte(17), page_bytes) << name;
+    }
+  }
+}
+
 TEST(NodeStoreTest, KeepsWhatWasSavedAcrossAReopening) {
   const TemporaryFolder folder;
   const raft::Write write = {.id = {1},
