@@ -1,6 +1,6 @@
-// The checksum of a row: CRC-32 (that of zlib and IEEE 802.3) over the fields in a fixed order,
-// each integer as eight bytes, least significant first, each string after its length. It finds
-// every damage to at most four bytes in a row, and misses any other with a chance of 2^-32.
+// The checksum of a row: CRC-32 (that of IEEE 802.3, zlib's crc32) over the fields in a fixed
+// order, each integer as eight bytes, least significant first, each string after its length. It
+// finds every damage to at most four bytes in a row, and misses any other with a chance of 2^-32.
 
 #ifndef LOCKSTEP_STORAGE_CHECKSUM_H_
 #define LOCKSTEP_STORAGE_CHECKSUM_H_
@@ -29,10 +29,10 @@ class Checksum {
   Checksum& Add(std::uint64_t number);
   Checksum& Add(std::string_view bytes);
 
-  std::uint64_t value() const { return crc_; }  // below 2^32
+  std::uint64_t value() const { return ~crc_; }  // below 2^32
 
  private:
-  std::uint64_t crc_ = 0;
+  std::uint32_t crc_ = ~std::uint32_t{0};  // the complement of value()
 };
 
 }  // namespace lockstep::storage
