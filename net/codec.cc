@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/assert.h"
+#include "core/message_scratch.h"
 #include "net/proto/peer.pb.h"
 
 namespace lockstep::net {
@@ -298,7 +299,8 @@ std::uint64_t EncodedBytesBound(const raft::Message& message) {
 
 std::string EncodeMessage(const raft::Message& message) {
   CORE_ASSERT(EncodedBytesBound(message) <= kPeerMessageBytesMax);
-  v1::PeerMessage out;
+  MessageScratch<v1::PeerMessage> scratch;
+  v1::PeerMessage& out = *scratch;
   out.set_cluster_id(message.cluster.value);
   out.set_from(message.from.value);
   out.set_to(message.to.value);
@@ -312,7 +314,8 @@ absl::StatusOr<raft::Message> DecodeMessage(std::string_view bytes) {
     return Wrong("size", absl::StrFormat("%u bytes are over the limit of %u", bytes.size(),
                                          kPeerMessageBytesMax));
   }
-  v1::PeerMessage message;
+  MessageScratch<v1::PeerMessage> scratch;
+  v1::PeerMessage& message = *scratch;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return Wrong("bytes", "are not a protobuf message of this kind");
   }

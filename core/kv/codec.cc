@@ -1,8 +1,5 @@
 #include "core/kv/codec.h"
 
-#include <google/protobuf/arena.h>
-
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -14,6 +11,7 @@
 #include "core/kv/command.pb.h"
 #include "core/kv/digest.h"
 #include "core/kv/snapshot.pb.h"
+#include "core/message_scratch.h"
 
 namespace lockstep::kv {
 namespace {
@@ -232,7 +230,6 @@ bool Parse(std::string_view bytes, Message& scratch, Value& value) {
   return again == bytes;
 }
 
-// A command's message with its parts in one piece of memory, on the stack if they are few: most of
 // the time would go into allocating parts.
 class CommandScratch {
  public:
@@ -377,7 +374,7 @@ bool TakeRecords(std::string_view& bytes, std::uint64_t count, std::vector<Value
 }  // namespace
 
 std::string EncodeCommand(const Command& command) {
-  CommandScratch scratch;
+  MessageScratch<format::Command> scratch;
   std::string bytes;
   Append(bytes, *scratch, command);
   return bytes;
