@@ -295,7 +295,7 @@ void SimNode::Step(const Input& input) {
   world_.judge.Rested(id_, *replica_, config_, state_busy_);
 }
 
-void SimNode::CarryOut(Effects effects) {
+void SimNode::CarryOut(Effects&& effects) {
   for (const raft::Event& event : effects.events) {
     Notice(event);
   }

@@ -128,7 +128,7 @@ class SimNode {
   // Lets the replica handle one input, then carries out what it wants done.
   template <class Input>
   void Step(const Input& input);
-  void CarryOut(Effects effects);
+  void CarryOut(Effects&& effects);
   void Notice(const raft::Event& event);
   void Notice(const raft::Message& sent);
   void ScheduleDeadline();

@@ -42,13 +42,13 @@ void CheckBounds(NodeId id, const ReplicaConfig& config, const Replica& replica,
                  bool storing_state) {
   const raft::Node& node = replica.node();
   Check(id, "requests that wait", replica.pending_requests(), config.limits.pending_requests_max);
-  for (const NodeId voter : config.raft.voters) {
-    if (const raft::Progress* progress = node.progress(voter); progress != nullptr) {
-      Check(id, "appends under way to one follower", progress->in_flight(),
-            config.raft.appends_in_flight_max);
-    }
-  }
   if (node.role() == Role::kLeader) {
+    for (const NodeId voter : config.raft.voters) {
+      if (const raft::Progress* progress = node.progress(voter); progress != nullptr) {
+        Check(id, "appends under way to one follower", progress->in_flight(),
+              config.raft.appends_in_flight_max);
+      }
+    }
     CheckUncommitted(id, node, config.raft.uncommitted_bytes_max);
   }
   if (storing_state) {
