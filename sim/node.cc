@@ -118,6 +118,7 @@ void SimNode::Crash() {
   waiting_.clear();
   deadline_ = Instant::Never();
   deadline_event_ = SimTime::Never();
+  effects_wait_ = false;
   crash_is_due_ = false;
   stops_by_itself_ = false;
   crash_point_ = CrashPoint::kNone;
@@ -142,11 +143,16 @@ void SimNode::Resume() {
     return;
   }
   world_.story.Resumed(id_);
+  handles_what_waited_ = true;
   for (const std::function<void()>& work : std::exchange(waiting_, {})) {
     // What crashes on the way needs the rest no more.
     if (running() && !crash_is_due_) {
       work();
     }
+  }
+  handles_what_waited_ = false;
+  if (effects_wait_ && !crash_is_due_) {
+    TakeEffects();
   }
 }
 
@@ -168,7 +174,7 @@ void SimNode::Handle(const Event& event) {
         return;
       }
       Step([](Replica& replica, Instant local) { replica.Advance(local); });
-      if (deadline_ <= LocalTime()) {
+      if (!effects_wait_ && deadline_ <= LocalTime()) {
         throw Violation("deadlines move", "node " + std::to_string(id_.value) +
                                               " wants to be told of a time that has passed");
       }
@@ -272,9 +278,28 @@ void SimNode::CountFailedStart(const absl::Status& status, bool cut) {
 
 template <class Input>
 void SimNode::Step(const Input& input) {
-  role_before_ = replica_->node().role();
+  if (!effects_wait_) {
+    role_before_ = replica_->node().role();
+    commit_before_ = replica_->node().commit_index();
+  }
   patience_.Now(LocalTime());
   input(*replica_, LocalTime());
+  effects_wait_ = true;
+  if (!handles_what_waited_ || !MayHandleMore()) {
+    TakeEffects();
+  }
+}
+
+// Oracles judge what a node does by what it is when its effects are taken: what it does as a leader
+// or as a candidate must be seen before it is something else.
+bool SimNode::MayHandleMore() const {
+  const raft::Node& node = replica_->node();
+  const bool leads_on = node.role() == Role::kLeader && role_before_ == Role::kLeader;
+  return node.commit_index() == commit_before_ && (node.role() == Role::kFollower || leads_on);
+}
+
+void SimNode::TakeEffects() {
+  effects_wait_ = false;
   Effects effects = replica_->TakeEffects();
   world_.story.Handled(id_, *replica_, effects);
   if (effects.write.has_value()) {

@@ -125,9 +125,12 @@ class SimNode {
  private:
   using StateWrite = std::variant<Checkpoint, Installation>;
 
-  // Lets the replica handle one input, then carries out what it wants done.
+  // Lets the replica handle one input, then carries out what it wants done; or later, if more
+  // inputs wait.
   template <class Input>
   void Step(const Input& input);
+  bool MayHandleMore() const;
+  void TakeEffects();
   void CarryOut(Effects&& effects);
   void Notice(const raft::Event& event);
   void Notice(const raft::Message& sent);
@@ -175,9 +178,12 @@ class SimNode {
   int pauses_ = 0;
   // What came while paused.
   std::vector<std::function<void()>> waiting_;
+  bool handles_what_waited_ = false;  // several inputs between two looks at the effects
+  bool effects_wait_ = false;         // of inputs that were handled
 
   Patience patience_;
-  raft::Role role_before_ = raft::Role::kFollower;  // the last input
+  raft::Role role_before_ = raft::Role::kFollower;  // the inputs whose effects were taken last
+  Index commit_before_;
   Instant deadline_ = Instant::Never();
   SimTime deadline_event_ = SimTime::Never();  // the earliest one scheduled
 
