@@ -93,7 +93,7 @@ Settings DrawSettings(const Random& seed, const std::optional<Measured>& measure
   settings.page_bytes = Pick(disk, {512, 1024, 4096});
 
   Random work = seed.Child(kOperations).Child(0);
-  settings.attempt_timeout_us = timeout * Pick(work, {1, 2, 4});
+  settings.attempt_timeout_us = timeout * Pick(work, {1, 2, 4, 20});
   settings.patience_us = timeout * Pick(work, {3, 10, 20});
   settings.session_permille = Pick(work, {0, 500, 1000, 1000});
   settings.session_ttl_us = Pick(work, {2 * timeout, 10 * timeout, 60'000'000, 60'000'000});
