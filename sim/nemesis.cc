@@ -7,6 +7,8 @@
 namespace lockstep::sim {
 namespace {
 
+constexpr std::uint64_t kPageBytes = 4096;  // SQLite's default, and ours
+
 bool InGroup(std::uint64_t group, std::size_t node_index) { return (group >> node_index & 1) != 0; }
 
 std::uint64_t Count(const Fault& fault) { return static_cast<std::uint64_t>(fault.amount); }
@@ -100,6 +102,7 @@ std::size_t Nemesis::Begin(const Fault& fault) {
     case FaultKind::kDiskFull:
     case FaultKind::kDiskStall:
     case FaultKind::kReadRot:
+    case FaultKind::kPageRot:
     case FaultKind::kBitRot:
     case FaultKind::kLyingDisk:
     case FaultKind::kWipe:
@@ -193,6 +196,7 @@ void Nemesis::End(std::size_t number) {
     case FaultKind::kSyncError:
     case FaultKind::kDiskStall:
     case FaultKind::kReadRot:
+    case FaultKind::kPageRot:
     case FaultKind::kBitRot:
     case FaultKind::kWipe:
     case FaultKind::kClientAbandon:
@@ -496,6 +500,12 @@ void Nemesis::BeginOnDisk(const Fault& fault, NodeId id) {
       struck.FailInStart({.kinds = {OperationKind::kRead},
                           .nth = Count(fault),
                           .wrong_bit = Random(Count(fault)).Next()});
+      return CrashIfRunning(struck, fault.lasts);
+    case FaultKind::kPageRot:
+      struck.FailInStart({.kinds = {OperationKind::kRead},
+                          .nth = 1 + Count(fault) / (8 * kPageBytes),
+                          .wrong_bit = Count(fault) % (8 * kPageBytes),
+                          .bytes = kPageBytes});
       return CrashIfRunning(struck, fault.lasts);
     case FaultKind::kBitRot:
       if (struck.disk().FlipBitAt(Count(fault))) {

@@ -90,9 +90,22 @@ void Network::Send(raft::Message message) {
     }
     Transmit(link, message, sent_);
   }
+  if (settings_.late_copy_permille > 0 && link.random.Chance(settings_.late_copy_permille, 1000)) {
+    CopyLate(link, message);
+  }
   if (settings_.stray_permille > 0 && link.random.Chance(settings_.stray_permille, 1000)) {
     Stray(link, std::move(message));
   }
+}
+
+// Nobody waits for it, so it may take longer than anything else.
+void Network::CopyLate(Link& link, const raft::Message& message) {
+  probes_.Count(Probe::kMessageCopiedLate);
+  if (story_ != nullptr) {
+    story_->Duplicated(message, sent_);
+  }
+  const Duration late{link.random.Between(0, settings_.late_copy.ns)};
+  Deliver({message, sent_}, message.to, scheduler_.now() + late);
 }
 
 // An address was given to another machine: what was meant for one node comes to another; or to one
@@ -229,6 +242,7 @@ void Network::Calm() {
   settings_.tail_permille = 0;
   settings_.loss_permille = 0;
   settings_.mangle_permille = 0;
+  settings_.late_copy_permille = 0;
   snapshot_loss_.clear();
 }
 

@@ -44,6 +44,9 @@ struct NetworkSettings {
   // So many in a thousand also reach a node that they are not meant for, or come as another
   // cluster's.
   std::uint64_t stray_permille = 0;
+  // So many in a thousand come once more, up to so much later: long after the term they are of.
+  std::uint64_t late_copy_permille = 0;
+  Duration late_copy;
 };
 
 // Links are directed: from i to j can be cut or slow while from j to i is not. Cuts nest, so that
@@ -122,6 +125,7 @@ class Network {
   bool Lost(Random& random) const;
   void Transmit(Link& link, const raft::Message& message, std::uint64_t number);
   void Lose(const raft::Message& message, std::uint64_t number, Probe probe, const char* why);
+  void CopyLate(Link& link, const raft::Message& message);
   void Stray(Link& link, raft::Message message);
   void Deliver(InTransit in_transit, NodeId target, SimTime arrival);
 

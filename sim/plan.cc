@@ -122,6 +122,8 @@ const std::vector<SettingField>& SettingFields() {
       {"codec_permille", &Settings::codec_permille, 0, 1000},
       {"mangle_permille", &Settings::mangle_permille, 0, 1000},
       {"stray_permille", &Settings::stray_permille, 0, 1000},
+      {"late_copy_permille", &Settings::late_copy_permille, 0, 1000},
+      {"late_copy_us", &Settings::late_copy_us, 0, kHour},
       {"disk_min_us", &Settings::disk_min_us, 0, kHour},
       {"disk_spread_us", &Settings::disk_spread_us, 0, kHour},
       {"disk_stall_permille", &Settings::disk_stall_permille, 0, 1000},
@@ -171,6 +173,7 @@ const std::vector<FaultShape>& FaultShapes() {
       {FaultKind::kDiskFull, "disk-full", true, false, false, true, nullptr, 0, 0},
       {FaultKind::kDiskStall, "disk-stall", true, false, false, true, nullptr, 0, 0},
       {FaultKind::kReadRot, "read-rot", true, false, false, true, "read", 1, kMany},
+      {FaultKind::kPageRot, "page-rot", true, false, false, true, "bit", 0, kMany},
       {FaultKind::kBitRot, "bit-rot", true, false, false, false, "millionth", 0, 999'999},
       {FaultKind::kLyingDisk, "lying-disk", true, false, false, true, nullptr, 0, 0},
       {FaultKind::kWipe, "wipe", true, false, false, true, nullptr, 0, 0},
@@ -275,7 +278,9 @@ NetworkSettings NetworkSettingsOf(const Settings& settings) {
           .cut_loses_in_flight = settings.cut_loses_in_flight != 0,
           .codec_permille = number(settings.codec_permille),
           .mangle_permille = number(settings.mangle_permille),
-          .stray_permille = number(settings.stray_permille)};
+          .stray_permille = number(settings.stray_permille),
+          .late_copy_permille = number(settings.late_copy_permille),
+          .late_copy = Microseconds(settings.late_copy_us)};
 }
 
 }  // namespace lockstep::sim

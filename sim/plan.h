@@ -56,6 +56,8 @@ struct Settings {
   std::int64_t codec_permille = 0;
   std::int64_t mangle_permille = 0;
   std::int64_t stray_permille = 0;
+  std::int64_t late_copy_permille = 0;
+  std::int64_t late_copy_us = 0;
 
   // Disks: one write to log.db or state.db takes at least this long, and up to so much more; so
   // many in a thousand take a stall on top.
@@ -131,6 +133,7 @@ enum class FaultKind : std::uint8_t {
   kDiskFull,   // there is no room while it lasts
   kDiskStall,  // no write to the files of `node` is done before it ends
   kReadRot,    // the power is cut, and the `amount`-th read of the next start has one wrong bit
+  kPageRot,    // the same, the `amount`-th bit of the pages that SQLite then reads, which it trusts
   kBitRot,     // one bit of the node's files turns over: at `amount` millionths of their length
   kLyingDisk,  // syncs are reported and not done while it lasts (docs/fault-model.md)
   kWipe,       // `node` loses its disk for good, and finds an empty one when it starts

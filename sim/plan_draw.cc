@@ -21,6 +21,8 @@ enum Stream : std::uint64_t {
   kStalledLeaders,
   kVictims,
   kLastLoss,
+  kFirstStarts,
+  kAbsence,
   kFaults = 100,  // plus the kind
 };
 
@@ -82,6 +84,11 @@ Settings DrawSettings(const Random& seed, const std::optional<Measured>& measure
   settings.codec_permille = net.Chance(1, 2) ? Pick(net, {20, 100, 1000}) : 0;
   settings.mangle_permille = net.Chance(1, 2) ? net.Between(1, 50) : 0;
   settings.stray_permille = net.Chance(1, 3) ? Pick(net, {5, 50, 200}) : 0;
+
+  if (net.Chance(1, 2)) {
+    settings.late_copy_permille = Pick(net, {5, 20, 100});
+    settings.late_copy_us = timeout * Pick(net, {4, 10, 30});
+  }
 
   Random disk = seed.Child(kDiskSettings);
   settings.disk_min_us = disk.Between(20, 200);
@@ -166,7 +173,8 @@ std::vector<PlannedOperation> DrawOperations(const Settings& settings,
 
 // Kinds after which a node may be lost for good.
 bool DamagesFiles(FaultKind kind) {
-  return kind == FaultKind::kReadRot || kind == FaultKind::kBitRot || kind == FaultKind::kWipe;
+  return kind == FaultKind::kReadRot || kind == FaultKind::kPageRot || kind == FaultKind::kBitRot ||
+         kind == FaultKind::kWipe;
 }
 
 // Nodes whose files may be damaged: within the budget so few that the others are a majority.
@@ -251,6 +259,9 @@ class FaultDraw {
       case FaultKind::kReadError:
       case FaultKind::kReadRot:
         fault.amount = random_.Between(1, 50);
+        break;
+      case FaultKind::kPageRot:
+        fault.amount = random_.Between(0, 20 * 8 * 4096 - 1);  // twenty pages
         break;
       case FaultKind::kBitRot:
         fault.amount = random_.Between(0, 999'999);
@@ -358,6 +369,33 @@ void LoseOneAtTheEnd(const Settings& settings, const std::vector<std::uint64_t>&
                     .lasts = Microseconds(settings.election_timeout_us)});
 }
 
+// The first start is when files are made, and it comes before all other faults.
+void CutSomeFirstStarts(const Settings& settings, Random random, std::vector<Fault>& faults) {
+  if (!random.Chance(1, 4)) {
+    return;
+  }
+  for (std::uint64_t id = 1; id <= static_cast<std::uint64_t>(settings.nodes); ++id) {
+    if (random.Chance(1, 2)) {
+      Fault cut{.kind = FaultKind::kCrashInStart, .node = id};
+      cut.amount = random.Between(1, 60);
+      cut.lasts = Microseconds(random.Between(1, 2 * settings.election_timeout_us));
+      faults.push_back(cut);
+    }
+  }
+}
+
+// Who was away for long has much to catch up on when the faults end.
+void KeepOneAway(const Settings& settings, Random random, std::vector<Fault>& faults) {
+  if (settings.nodes < 3 || !random.Chance(1, 5)) {
+    return;
+  }
+  const std::int64_t at_us = random.Between(0, settings.fault_phase_us / 2);
+  faults.push_back({.at = SimTime{} + Microseconds(at_us),
+                    .kind = FaultKind::kIsolate,
+                    .node = 1 + random.Below(static_cast<std::uint64_t>(settings.nodes)),
+                    .lasts = Microseconds(settings.fault_phase_us)});
+}
+
 void SortByTime(std::vector<Fault>& faults) {
   std::stable_sort(faults.begin(), faults.end(),
                    [](const Fault& a, const Fault& b) { return a.at < b.at; });
@@ -395,6 +433,8 @@ Plan Draw(std::uint64_t seed, Budget budget, const std::optional<Measured>& meas
   }
   StallSomeIsolatedLeaders(parent.Child(kStalledLeaders), plan.faults);
   LoseOneAtTheEnd(plan.settings, victims, parent.Child(kLastLoss), plan.faults);
+  CutSomeFirstStarts(plan.settings, parent.Child(kFirstStarts), plan.faults);
+  KeepOneAway(plan.settings, parent.Child(kAbsence), plan.faults);
   SortByTime(plan.faults);
   return plan;
 }

@@ -40,6 +40,8 @@ const char* Name(Probe probe) {
       return "message of another node or cluster delivered";
     case Probe::kMessageDuplicated:
       return "message duplicated";
+    case Probe::kMessageCopiedLate:
+      return "message copied late";
     case Probe::kMessageOvertaken:
       return "message overtaken";
     case Probe::kMessageCut:

@@ -28,6 +28,7 @@ enum class Probe : std::uint8_t {
   kOlderTermEntryCommitted,
   kMessageLost,
   kMessageDuplicated,
+  kMessageCopiedLate,
   kStrayMessageDelivered,
   kMessageOvertaken,
   kMessageCut,

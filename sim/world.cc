@@ -58,9 +58,15 @@ World::World(const Plan& plan, Trace& trace)
 }
 
 void World::Start() {
+  // What begins with the run is there before the nodes are: their first starts can fail too.
+  for (; next_fault_ < plan_.faults.size() && plan_.faults[next_fault_].at == SimTime{};
+       ++next_fault_) {
+    BeginFault(plan_.faults[next_fault_]);
+  }
   for (const std::unique_ptr<SimNode>& node : nodes_) {
     node->Start();
   }
+  nemesis_.CrashWhatIsDue();
   ScheduleNextOperation();
   ScheduleNextFault();
 }

@@ -238,14 +238,14 @@ std::unique_ptr<Disk> Disk::Clone() const {
   return clone;
 }
 
-FaultSwitches::Decision Disk::Admit(OperationKind kind) {
+FaultSwitches::Decision Disk::Admit(OperationKind kind, std::uint64_t bytes) {
   CORE_ASSERT(std::this_thread::get_id() == owner_);
   ++counters_.operations;
   ++counters_.by_kind[static_cast<std::size_t>(kind)];
   if (!switches_.armed()) [[likely]] {
     return {};
   }
-  const FaultSwitches::Decision decision = switches_.Next(kind);
+  const FaultSwitches::Decision decision = switches_.Next(kind, bytes);
   if (decision.verdict == Verdict::kFail) {
     ++counters_.injected_errors;
     counters_.failed_syncs += kind == OperationKind::kSync ? 1 : 0;
@@ -301,7 +301,7 @@ IoResult FileHandle::Read(std::uint64_t offset, std::size_t size, char* to, std:
   if (!disk_.alive()) {
     return IoResult::kIoError;
   }
-  const FaultSwitches::Decision decision = disk_.Admit(OperationKind::kRead);
+  const FaultSwitches::Decision decision = disk_.Admit(OperationKind::kRead, size);
   if (decision.verdict == Verdict::kProceed) {
     const std::string_view bytes = file_->image.bytes();
     if (offset < bytes.size()) {
@@ -322,7 +322,7 @@ IoResult FileHandle::Write(std::uint64_t offset, std::string_view data) {
   if (!disk_.alive()) {
     return IoResult::kIoError;
   }
-  FaultSwitches::Decision decision = disk_.Admit(OperationKind::kWrite);
+  FaultSwitches::Decision decision = disk_.Admit(OperationKind::kWrite, data.size());
   if (disk_.is_full_ && offset + data.size() > file_->image.bytes().size() &&
       decision.verdict == Verdict::kProceed) [[unlikely]] {
     decision = {Verdict::kFail, IoResult::kFull, std::nullopt};

@@ -194,7 +194,7 @@ class Disk {
   };
 
   // Counts the operation and says what becomes of it.
-  FaultSwitches::Decision Admit(OperationKind kind);
+  FaultSwitches::Decision Admit(OperationKind kind, std::uint64_t bytes = 0);
   // Tells the observer of an operation that Admit() has counted.
   IoResult Report(OperationKind kind, const FaultSwitches::Decision& decision, IoResult result,
                   std::string_view file, std::uint64_t offset, std::uint64_t size,

@@ -24,11 +24,11 @@ void FaultSwitches::Disarm() {
   armed_ = false;
 }
 
-FaultSwitches::Decision FaultSwitches::Next(OperationKind kind) {
+FaultSwitches::Decision FaultSwitches::Next(OperationKind kind, std::uint64_t bytes) {
   Decision decision;
   for (DiskFault& fault : faults_) {
-    if (!fault.kinds.Contains(kind) || fault.nth == 0) {
-      continue;  // not its kind, or spent
+    if (!fault.kinds.Contains(kind) || fault.nth == 0 || fault.bytes.value_or(bytes) != bytes) {
+      continue;  // not of its kind, or spent
     }
     if (fault.nth > 1) {
       --fault.nth;

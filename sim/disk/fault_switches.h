@@ -20,6 +20,8 @@ struct DiskFault {
   bool for_ever = false;                         // strikes every later one of `kinds` too
   // If set, a read succeeds with one wrong bit instead: this one, counted around its bytes.
   std::optional<std::uint64_t> wrong_bit = std::nullopt;
+  // If set, it counts and strikes only those that ask for so many bytes.
+  std::optional<std::uint64_t> bytes = std::nullopt;
 };
 
 class FaultSwitches {
@@ -44,8 +46,8 @@ class FaultSwitches {
   // False if every operation will proceed: nothing need be counted.
   bool armed() const { return armed_; }
 
-  // Counts one operation. A power cut goes before an error.
-  Decision Next(OperationKind kind);
+  // Counts one operation, which asks for so many bytes. A power cut goes before an error.
+  Decision Next(OperationKind kind, std::uint64_t bytes);
 
  private:
   std::vector<DiskFault> faults_;

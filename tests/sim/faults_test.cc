@@ -49,6 +49,8 @@ Fault Sensible(const FaultShape& shape, SimTime at) {
     fault.amount = 200'000;
   } else if (shape.kind == FaultKind::kClockDrift) {
     fault.amount = 500'000;
+  } else if (shape.kind == FaultKind::kPageRot) {
+    fault.amount = 2 * 8 * 4096 + 1;  // of what the third page is
   }
   return fault;
 }
@@ -76,6 +78,7 @@ TEST(FaultsTest, TheClusterLivesThroughEachKind) {
       {FaultKind::kDiskError, Probe::kNodeStoppedByIoError},
       {FaultKind::kReadError, Probe::kNodeStoppedByIoError},
       {FaultKind::kReadRot, Probe::kNodeStoppedByDamage},
+      {FaultKind::kPageRot, Probe::kNodeStoppedByDamage},
       {FaultKind::kSyncError, Probe::kNodeStoppedByFailedSync},
       {FaultKind::kDiskFull, Probe::kNodeStoppedByFullDisk},
       {FaultKind::kDiskStall, Probe::kDiskStalled},
@@ -123,6 +126,28 @@ TEST(FaultsTest, ANodeMayFailAtEveryStorageOperationInTurn) {
     }
     EXPECT_GT(struck, 10) << ShapeOf(kind).name;
   }
+}
+
+// The power goes at every change that the very first start asks for, in turn, on two of three
+// nodes.
+TEST(FaultsTest, AFirstStartMayBeCutAtEveryChangeInTurn) {
+  int struck = 0;
+  for (std::int64_t nth = 1; nth <= 60; ++nth) {
+    Plan plan = QuietPlan();
+    plan.settings.fault_phase_us = 2'000'000;
+    plan.operations.resize(70);
+    for (const std::uint64_t node : {1, 2}) {
+      Add(plan, {.kind = FaultKind::kCrashInStart,
+                 .node = node,
+                 .lasts = Milliseconds(100),
+                 .amount = nth});
+    }
+    const RunResult result = RunPlan(plan);
+    EXPECT_FALSE(result.failure.has_value())
+        << nth << ": " << result.failure->property << ": " << result.failure->text;
+    struck += result.probes.Of(Probe::kNodeCrashedInStart) == 2 ? 1 : 0;
+  }
+  EXPECT_GT(struck, 20);
 }
 
 TEST(FaultsTest, ANodeWhoseFilesAreDamagedStopsAndTheOthersGoOn) {

@@ -76,6 +76,14 @@ TEST_F(NetworkTest, LosesAndRepeatsAsOftenAsTold) {
   EXPECT_NEAR(static_cast<double>(Deliver(network).size()), 10'000 * 0.7 * 1.2, 300);
 }
 
+TEST_F(NetworkTest, SomeMessagesComeOnceMoreMuchLater) {
+  Network network = Make({.late_copy_permille = 100, .late_copy = Seconds(100)});
+  SendMany(network, kA, kB, 1000);
+  EXPECT_NEAR(static_cast<double>(Deliver(network).size()), 1000 * 1.1, 50);
+  EXPECT_GT(scheduler_.now(), SimTime{} + Seconds(50));
+  EXPECT_NEAR(static_cast<double>(probes_.Of(Probe::kMessageCopiedLate)), 100, 50);
+}
+
 TEST_F(NetworkTest, ACutIsOneWayAndNests) {
   Network network = Make({});
   network.Cut(kA, kB);

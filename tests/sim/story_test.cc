@@ -145,7 +145,8 @@ TEST_P(StoryTest, FaultsAndRareStatesAreTold) {
   // A node that is given up has crashed before, which is told too.
   EXPECT_EQ(Count(Kind::kCrash), probes.Of(Probe::kNodeCrashed) + probes.Of(Probe::kNodeGivenUp));
   EXPECT_EQ(Count(Kind::kPause), probes.Of(Probe::kNodePaused));
-  EXPECT_EQ(Count(Kind::kDuplicate), probes.Of(Probe::kMessageDuplicated));
+  EXPECT_EQ(Count(Kind::kDuplicate),
+            probes.Of(Probe::kMessageDuplicated) + probes.Of(Probe::kMessageCopiedLate));
   // A node whose power goes while it opens its files has not started.
   EXPECT_GE(Count(Kind::kStart), world_.node_count());
   EXPECT_LE(Count(Kind::kStart), world_.node_count() + probes.Of(Probe::kNodeCrashed));
