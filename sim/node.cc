@@ -210,6 +210,7 @@ void SimNode::Receive(const raft::Message& message) {
   }
   const bool led = replica_->node().role() == Role::kLeader;
   Step([&](Replica& replica, Instant local) { replica.Receive(message, local); });
+  world_.judge.Heard(id_, message.from, *replica_);
   if (const auto* vote = std::get_if<raft::RequestVote>(&message.body);
       vote != nullptr && !vote->pre_vote && ours && !led) {
     patience_.Asked(message.term, replica_->node().current_term());
@@ -228,6 +229,9 @@ void SimNode::Submit(Request request, Duration patience) {
   if (paused()) {
     waiting_.push_back([this, request, patience] { Submit(request, patience); });
     return;
+  }
+  if (std::holds_alternative<Read>(request.body)) {
+    world_.judge.ReadAsked(id_, request.id);
   }
   Step([&](Replica& replica, Instant local) {
     const bool waits = settings_.reads_wait != 0 && std::holds_alternative<Read>(request.body);
@@ -353,6 +357,7 @@ void SimNode::CarryOut(Effects&& effects) {
     world_.network.Send(std::move(message));
   }
   for (Reply& reply : effects.replies) {
+    world_.judge.Replied(id_, reply, *replica_);
     world_.trace.Add(reply.id.value << 8 | reply.result.index());
     replies_(id_, std::move(reply));
   }

@@ -73,6 +73,7 @@ class SimNode {
 
   bool running() const { return replica_.has_value(); }
   bool paused() const { return pauses_ > 0; }
+  bool stores_log() const { return !log_group_.empty(); }
   // Counts the crashes so far.
   std::uint32_t incarnation() const { return incarnation_; }
 

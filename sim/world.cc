@@ -78,6 +78,7 @@ void World::Run(std::optional<std::uint64_t> events_max) {
   Heal();
   while (!Settled() && nemesis_.MajorityIsLeft()) {
     Step();
+    catching_up_.Look(*this);
     if (operations_begun_ == plan_.operations.size()) {
       // Counted anew for each operation: clients may have a queue of them.
       CheckLiveness(*this, std::max(faults_end, clients_.waiting_since()));

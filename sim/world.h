@@ -18,6 +18,7 @@
 #include "sim/nemesis.h"
 #include "sim/network.h"
 #include "sim/node.h"
+#include "sim/oracles/catching_up.h"
 #include "sim/oracles/judge.h"
 #include "sim/plan.h"
 #include "sim/probes.h"
@@ -115,6 +116,7 @@ class World {
   std::size_t operations_begun_ = 0;
   std::size_t next_fault_ = 0;
   bool healed_ = false;
+  CatchingUp catching_up_;
   std::optional<std::uint64_t> events_max_;
 };
 

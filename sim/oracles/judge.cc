@@ -4,6 +4,7 @@
 
 #include "core/kv/machine.h"
 #include "core/raft/node.h"
+#include "sim/oracles/acknowledgements.h"
 #include "sim/oracles/leader_completeness.h"
 #include "sim/oracles/promises.h"
 #include "sim/violation.h"
@@ -89,7 +90,10 @@ void Judge::CheckStateLoaded(NodeId id, const kv::Summary& summary) {
   }
 }
 
-void Judge::Stopped(NodeId id) { At(id).view.reset(); }
+void Judge::Stopped(NodeId id) {
+  At(id).view.reset();
+  At(id).reads.Stopped();
+}
 
 void Judge::Wrote(NodeId id, const raft::Write& write) {
   Node& node = At(id);
@@ -176,6 +180,28 @@ void Judge::CheckApplied(Node& node, NodeId id, const Replica& replica) {
   digests_.Applied(id, summary);
   exactly_once_.Applied(id, node.applied, replica.machine());
   node.applied = summary.applied_index;
+}
+
+void Judge::Heard(NodeId id, NodeId from, const Replica& replica) const {
+  const raft::Node& raft = replica.node();
+  const raft::Progress* progress = raft.progress(from);
+  if (progress == nullptr) {
+    return;  // does not lead
+  }
+  const Index match = progress->match_index();
+  const std::optional<Term> held = raft.log().TermAt(match);
+  const Term term = held ? *held : canonical_.TermAt(match);  // compacted, so it was committed
+  const Node& follower = At(from);
+  CheckAcknowledged(id, raft.current_term(), from, {match, term}, follower.durable,
+                    follower.state.applied_index);
+}
+
+void Judge::Replied(NodeId id, const Reply& reply, const Replica& replica) {
+  if (std::holds_alternative<ReadResult>(reply.result)) {
+    At(id).reads.Served(id, reply.id, replica.machine().applied_index());
+  } else {
+    At(id).reads.Refused(reply.id);
+  }
 }
 
 void Judge::Sent(const raft::Message& message) const {

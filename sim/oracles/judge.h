@@ -22,6 +22,7 @@
 #include "sim/oracles/digests.h"
 #include "sim/oracles/election_safety.h"
 #include "sim/oracles/exactly_once.h"
+#include "sim/oracles/fresh_reads.h"
 #include "sim/oracles/log_matching.h"
 #include "sim/probes.h"
 
@@ -52,6 +53,13 @@ class Judge {
   }
   // The node sends a message.
   void Sent(const raft::Message& message) const;
+  // The node has handled what `from` had to say.
+  void Heard(NodeId node, NodeId from, const Replica& replica) const;
+  // The node is asked to read; it answers a request: with data, if that was a read.
+  void ReadAsked(NodeId node, RequestId read) {
+    At(node).reads.Asked(read, canonical_.last_index());
+  }
+  void Replied(NodeId node, const Reply& reply, const Replica& replica);
   // The node answers a command, not a read, with a result.
   void Answered(NodeId node, const kv::Command& command, const kv::CommandResult& result) const {
     exactly_once_.Answered(node, command, result);
@@ -92,6 +100,7 @@ class Judge {
     std::optional<kv::Summary> storing_state;
     std::optional<raft::View> view;  // after the last input; empty if there was none
     Index applied;
+    FreshReads reads;
   };
 
   Node& At(NodeId node) { return nodes_[node.value - 1]; }

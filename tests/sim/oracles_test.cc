@@ -12,11 +12,13 @@
 #include "core/kv/requests.h"
 #include "core/raft/node.h"
 #include "sim/log_shadow.h"
+#include "sim/oracles/acknowledgements.h"
 #include "sim/oracles/bounds.h"
 #include "sim/oracles/canonical_log.h"
 #include "sim/oracles/digests.h"
 #include "sim/oracles/election_safety.h"
 #include "sim/oracles/exactly_once.h"
+#include "sim/oracles/fresh_reads.h"
 #include "sim/oracles/leader_completeness.h"
 #include "sim/oracles/log_matching.h"
 #include "sim/oracles/patience.h"
@@ -293,6 +295,34 @@ TEST(PromisesTest, WhatIsAcknowledgedMustBeOnDiskAndSoMustTheTerm) {
   const raft::Message snapshot = From(kA, 1, raft::InstallSnapshotReply{.match = {7}});
   CheckPromise(snapshot, disk, Index{7});
   EXPECT_EQ(Broken([&] { CheckPromise(snapshot, disk, Index{6}); }), "promises are durable");
+}
+
+TEST(AcknowledgementsTest, WhatALeaderCountsMustBeOnTheFollowersDisk) {
+  LogShadow durable = LogOf({Put(1, 1), Put(2, 1), Put(3, 4)});
+  durable.Apply(WriteOf(raft::HardState{Term{4}, kB}));
+  const auto counts = [&](Term term, std::uint64_t index, std::uint64_t entry_term,
+                          std::uint64_t checkpoint = 0) {
+    return Broken([&] {
+      CheckAcknowledged(kB, term, kA, {Index{index}, Term{entry_term}}, durable, Index{checkpoint});
+    });
+  };
+  EXPECT_EQ(counts(Term{4}, 3, 4), "");
+  EXPECT_EQ(counts(Term{4}, 1, 1), "");
+  EXPECT_EQ(counts(Term{4}, 3, 2), "leaders count what is stored");
+  EXPECT_EQ(counts(Term{4}, 4, 4), "leaders count what is stored");
+  EXPECT_EQ(counts(Term{4}, 4, 4, 4), "");
+  EXPECT_EQ(counts(Term{3}, 4, 3), "");  // it follows another by now
+}
+
+TEST(FreshReadsTest, FindsAReadOfLessThanWasCommittedBeforeIt) {
+  FreshReads reads;
+  const auto serves = [&](std::uint64_t read, std::uint64_t applied) {
+    return Broken([&] { reads.Served(kA, RequestId{read}, Index{applied}); });
+  };
+  reads.Asked(RequestId{1}, Index{5});
+  reads.Asked(RequestId{2}, Index{6});
+  EXPECT_EQ(serves(1, 5), "");
+  EXPECT_EQ(serves(2, 5), "reads are fresh");
 }
 
 TEST(DigestsTest, FindsReplicasThatDifferAtOneIndex) {
