@@ -7,8 +7,6 @@
 namespace lockstep::sim {
 namespace {
 
-constexpr std::uint64_t kPageBytes = 4096;  // SQLite's default, and ours
-
 bool InGroup(std::uint64_t group, std::size_t node_index) { return (group >> node_index & 1) != 0; }
 
 std::uint64_t Count(const Fault& fault) { return static_cast<std::uint64_t>(fault.amount); }
@@ -501,12 +499,14 @@ void Nemesis::BeginOnDisk(const Fault& fault, NodeId id) {
                           .nth = Count(fault),
                           .wrong_bit = Random(Count(fault)).Next()});
       return CrashIfRunning(struck, fault.lasts);
-    case FaultKind::kPageRot:
+    case FaultKind::kPageRot: {
+      const auto page_bytes = static_cast<std::uint64_t>(plan_.settings.page_bytes);
       struck.FailInStart({.kinds = {OperationKind::kRead},
-                          .nth = 1 + Count(fault) / (8 * kPageBytes),
-                          .wrong_bit = Count(fault) % (8 * kPageBytes),
-                          .bytes = kPageBytes});
+                          .nth = 1 + Count(fault) / (8 * page_bytes),
+                          .wrong_bit = Count(fault) % (8 * page_bytes),
+                          .bytes = page_bytes});
       return CrashIfRunning(struck, fault.lasts);
+    }
     case FaultKind::kBitRot:
       if (struck.disk().FlipBitAt(Count(fault))) {
         probes_.Count(Probe::kBitRotted);

@@ -261,7 +261,7 @@ class FaultDraw {
         fault.amount = random_.Between(1, 50);
         break;
       case FaultKind::kPageRot:
-        fault.amount = random_.Between(0, 20 * 8 * 4096 - 1);  // twenty pages
+        fault.amount = random_.Between(0, 20 * 8 * 4096 - 1);  // of twenty to 160 pages
         break;
       case FaultKind::kBitRot:
         fault.amount = random_.Between(0, 999'999);
