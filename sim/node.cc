@@ -7,6 +7,7 @@
 #include "core/kv/machine.h"
 #include "core/raft/node.h"
 #include "sim/describe.h"
+#include "sim/oracles/stale_replies.h"
 #include "sim/violation.h"
 
 namespace lockstep::sim {
@@ -116,6 +117,7 @@ void SimNode::Crash() {
   state_queue_.clear();
   state_busy_ = false;
   waiting_.clear();
+  waiting_requests_.Stopped();
   deadline_ = Instant::Never();
   deadline_event_ = SimTime::Never();
   effects_wait_ = false;
@@ -209,7 +211,11 @@ void SimNode::Receive(const raft::Message& message) {
     world_.probes.Count(Probe::kMessageFromEarlierTermDelivered);
   }
   const bool led = replica_->node().role() == Role::kLeader;
-  Step([&](Replica& replica, Instant local) { replica.Receive(message, local); });
+  Step([&](Replica& replica, Instant local) {
+    const StaleReplies stale(replica.node(), message);
+    replica.Receive(message, local);
+    stale.Check(replica.node());
+  });
   world_.judge.Heard(id_, message.from, *replica_);
   if (const auto* vote = std::get_if<raft::RequestVote>(&message.body);
       vote != nullptr && !vote->pre_vote && ours && !led) {
@@ -236,7 +242,12 @@ void SimNode::Submit(Request request, Duration patience) {
   Step([&](Replica& replica, Instant local) {
     const bool waits = settings_.reads_wait != 0 && std::holds_alternative<Read>(request.body);
     request.deadline = waits ? Instant::Never() : local + patience;
+    const RequestId id = request.id;
+    const Index last = replica.node().log().last_index();
     replica.Submit(std::move(request), local);
+    if (replica.node().log().last_index() > last) {
+      waiting_requests_.Appended(id, last.Next());
+    }
   });
 }
 
@@ -321,6 +332,7 @@ void SimNode::TakeEffects() {
   if (node.role() == Role::kLeader && node.commit_index() > node.durable_index()) {
     world_.probes.Count(Probe::kLeaderCommittedAheadOfItsDisk);
   }
+  waiting_requests_.Rested(id_, replica_->machine().applied_index());
   world_.judge.Rested(id_, *replica_, config_, state_busy_);
 }
 
@@ -358,6 +370,7 @@ void SimNode::CarryOut(Effects&& effects) {
   }
   for (Reply& reply : effects.replies) {
     world_.judge.Replied(id_, reply, *replica_);
+    waiting_requests_.Answered(reply.id);
     world_.trace.Add(reply.id.value << 8 | reply.result.index());
     replies_(id_, std::move(reply));
   }

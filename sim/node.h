@@ -23,6 +23,7 @@
 #include "sim/network.h"
 #include "sim/oracles/judge.h"
 #include "sim/oracles/patience.h"
+#include "sim/oracles/waiting.h"
 #include "sim/plan.h"
 #include "sim/probes.h"
 #include "sim/scheduler.h"
@@ -183,6 +184,7 @@ class SimNode {
   bool effects_wait_ = false;         // of inputs that were handled
 
   Patience patience_;
+  Waiting waiting_requests_;
   raft::Role role_before_ = raft::Role::kFollower;  // the inputs whose effects were taken last
   Index commit_before_;
   Instant deadline_ = Instant::Never();

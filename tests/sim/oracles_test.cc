@@ -23,6 +23,7 @@
 #include "sim/oracles/log_matching.h"
 #include "sim/oracles/patience.h"
 #include "sim/oracles/promises.h"
+#include "sim/oracles/waiting.h"
 #include "sim/violation.h"
 
 namespace lockstep::sim {
@@ -323,6 +324,19 @@ TEST(FreshReadsTest, FindsAReadOfLessThanWasCommittedBeforeIt) {
   reads.Asked(RequestId{2}, Index{6});
   EXPECT_EQ(serves(1, 5), "");
   EXPECT_EQ(serves(2, 5), "reads are fresh");
+}
+
+TEST(WaitingTest, FindsARequestThatWaitsForWhatIsApplied) {
+  Waiting waiting;
+  waiting.Appended(RequestId{1}, Index{5});
+  waiting.Appended(RequestId{2}, Index{6});
+  waiting.Rested(kA, Index{4});
+  waiting.Answered(RequestId{1});
+  waiting.Answered(RequestId{3});  // a read
+  waiting.Rested(kA, Index{5});
+  EXPECT_EQ(Broken([&] { waiting.Rested(kA, Index{6}); }), "nobody waits for what has happened");
+  waiting.Stopped();
+  waiting.Rested(kA, Index{6});
 }
 
 TEST(DigestsTest, FindsReplicasThatDifferAtOneIndex) {
