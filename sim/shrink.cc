@@ -48,6 +48,10 @@ Duration RoundedDown(Duration duration, Duration grain) {
 }
 SimTime RoundedDown(SimTime time, Duration grain) { return {time.ns / grain.ns * grain.ns}; }
 
+// With the smallest of these, what needs a number of entries needs the fewest.
+constexpr std::int64_t Settings::*kLimits[] = {&Settings::checkpoint_entries,
+                                               &Settings::entries_retained};
+
 // Kinds that do the same at a special moment, and the plain one.
 FaultKind Simpler(FaultKind kind) {
   switch (kind) {
@@ -218,6 +222,7 @@ class Shrinker {
     Pass("pairs", seeds, [this] { DropPairs(); });
     Pass("nodes", seeds, [this] { DropNodes(); });
     Pass("settings", few, [this] { ResetSettings(); });
+    Pass("limits", few, [this] { TightenLimits(); });
     if (round.pieces_max != kToTheLast) {
       return changed_;  // how it looks matters once it is small
     }
@@ -426,6 +431,19 @@ class Shrinker {
     TakeAway(
         [this] { return SizeOf(best_).settings; },
         [this](std::size_t first, std::size_t count) { return WithDefaults(best_, first, count); });
+  }
+
+  void TightenLimits() {
+    const Settings defaults;
+    for (const SettingField& field : SettingFields()) {
+      const bool limits =
+          std::find(std::begin(kLimits), std::end(kLimits), field.field) != std::end(kLimits);
+      if (limits && best_.settings.*field.field != defaults.*field.field) {
+        Plan tighter = best_;
+        tighter.settings.*field.field = field.min;
+        Try(tighter);
+      }
+    }
   }
 
   // What must differ, as round as may be: one digit, then two.

@@ -104,6 +104,18 @@ TEST(ShrinkTest, SettingsAndClocksGoBackToTheirDefault) {
   EXPECT_EQ(result.plan.settings.loss_permille, 100);
 }
 
+TEST(ShrinkTest, LimitsBecomeTightIfThatSavesOperations) {
+  Plan plan = PlanWith({});
+  plan.settings.checkpoint_entries = 20;
+  plan.settings.append_entries_max = 3;
+  const ShrinkResult result = ShrinkIf(plan, [](const Plan& candidate) {
+    return candidate.operations.size() >=
+           static_cast<std::size_t>(candidate.settings.checkpoint_entries);
+  });
+  EXPECT_EQ(result.after.operations, 1u);
+  EXPECT_EQ(result.after.settings, 1u);
+}
+
 TEST(ShrinkTest, TimesBecomeEarlyShortAndRound) {
   const Plan plan = PlanWith({FaultKind::kPause});
   const ShrinkResult result = ShrinkIf(plan, [](const Plan& candidate) {
