@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <type_traits>
 #include <utility>
 
 #include "core/assert.h"
@@ -32,8 +33,17 @@ class Replica::Impl {
 
   void Submit(Request request, Instant now) {
     CORE_ASSERT(pending_.count(request.id) == 0);
-    const std::string problem =
-        std::visit([&](const auto& body) { return Check(body, config_.limits); }, request.body);
+    const std::string problem = std::visit(
+        [&](const auto& body) {
+          using T = std::decay_t<decltype(body)>;
+          if constexpr (std::is_same_v<T, raft::MembershipChange> ||
+                        std::is_same_v<T, TransferLeadership>) {
+            return std::string();  // the leader looks at it
+          } else {
+            return Check(body, config_.limits);
+          }
+        },
+        request.body);
     if (!problem.empty()) {
       Refuse(request.id, RefusalKind::kInvalid, problem);
     } else if (pending_.size() >= config_.limits.pending_requests_max) {
@@ -46,6 +56,10 @@ class Replica::Impl {
       SubmitRead(request, std::move(*read), now);
     } else if (const auto* open = std::get_if<kv::OpenSession>(&request.body)) {
       Propose(request, *open, now);
+    } else if (const auto* change = std::get_if<raft::MembershipChange>(&request.body)) {
+      ChangeMembership(request, *change, now);
+    } else if (const auto* transfer = std::get_if<TransferLeadership>(&request.body)) {
+      Transfer(request, transfer->target, now);
     } else {
       Propose(request, std::get<kv::Transact>(std::move(request.body)), now);
     }
@@ -84,11 +98,17 @@ class Replica::Impl {
     entries_since_checkpoint_ = 0;
     bytes_since_checkpoint_ = 0;
     const kv::Summary summary = machine_.summary();
-    node_.SnapshotInstalled(
-        {.position = {summary.applied_index, summary.applied_term}, .time = summary.time}, now);
+    node_.SnapshotInstalled({.position = {summary.applied_index, summary.applied_term},
+                             .time = summary.time,
+                             .membership = machine_.membership()},
+                            now);
     // The entries that these requests wait for will never be seen one by one.
     while (!waiters_.empty() && waiters_.begin()->first <= applied()) {
       Refuse(waiters_.begin()->second.request, RefusalKind::kUnknown,
+             "a snapshot took the place of the entry");
+    }
+    while (!await_leave_.empty()) {
+      Refuse(*await_leave_.begin(), RefusalKind::kUnknown,
              "a snapshot took the place of the entry");
     }
     Proceed();
@@ -118,6 +138,9 @@ class Replica::Impl {
       }
     }
     AnswerReads();
+    if (from_node.transfer_ended && transfer_) {
+      AnswerTransfer(*from_node.transfer_ended);
+    }
     if (from_node.received_snapshot) {
       Install(*std::move(from_node.received_snapshot));
     }
@@ -127,6 +150,8 @@ class Replica::Impl {
     effects.snapshots_wanted = std::move(from_node.snapshots_wanted);
     effects.events.insert(effects.events.end(), std::make_move_iterator(from_node.events.begin()),
                           std::make_move_iterator(from_node.events.end()));
+    effects.membership = std::move(from_node.membership);
+    effects.expelled = std::move(from_node.expelled);
     effects.deadline = from_node.deadline;
     if (!deadlines_.empty()) {
       effects.deadline = std::min(effects.deadline, deadlines_.begin()->first);
@@ -146,6 +171,9 @@ class Replica::Impl {
     Instant deadline;
     std::optional<raft::LogPosition> position;  // of its entry, if it is a write
     Read read;                                  // if it is a read
+    // If it changes the membership.
+    bool changes_membership = false;
+    Incarnation added;
   };
   struct Waiter {
     Term term;
@@ -186,6 +214,8 @@ class Replica::Impl {
     if (const auto* refusal = std::get_if<raft::ProposalRefusal>(&proposed)) {
       if (*refusal == raft::ProposalRefusal::kNotLeader) {
         RefuseNotLeader(request.id);
+      } else if (*refusal == raft::ProposalRefusal::kTransferring) {
+        Refuse(request.id, RefusalKind::kOverloaded, "leadership is being handed over");
       } else {
         Refuse(request.id, RefusalKind::kOverloaded,
                "too much is written and not committed; uncommitted_bytes_max is " +
@@ -207,14 +237,84 @@ class Replica::Impl {
            {.deadline = request.deadline, .position = std::nullopt, .read = std::move(read)});
   }
 
+  void ChangeMembership(const Request& request, const raft::MembershipChange& change, Instant now) {
+    if (node_.role() == Role::kLeader && change.add &&
+        AnswerIfAdded(request.id, change.add->incarnation)) {
+      return;
+    }
+    auto proposed = node_.ChangeMembership(change, now);
+    if (auto* refusal = std::get_if<raft::MembershipRefusal>(&proposed)) {
+      switch (refusal->kind) {
+        case raft::MembershipRefusal::Kind::kNotLeader:
+          RefuseNotLeader(request.id);
+          return;
+        case raft::MembershipRefusal::Kind::kNotNow:
+          Refuse(request.id, RefusalKind::kNotReady, std::move(refusal->text));
+          return;
+        case raft::MembershipRefusal::Kind::kInvalid:
+          Refuse(request.id, RefusalKind::kInvalid, std::move(refusal->text));
+          return;
+      }
+    }
+    const auto position = std::get<raft::LogPosition>(proposed);
+    waiters_.emplace(position.index, Waiter{position.term, request.id});
+    Accept(request, {.deadline = request.deadline,
+                     .position = position,
+                     .read = {},
+                     .changes_membership = true,
+                     .added = change.add ? change.add->incarnation : Incarnation()});
+  }
+
+  // A node that asks again to be added, because the first answer was lost, is told the same.
+  bool AnswerIfAdded(RequestId id, Incarnation incarnation) {
+    const raft::MembershipAt& committed = node_.committed_membership();
+    const NodeId added = raft::FindIncarnation(committed.membership, incarnation);
+    if (added == NodeId() || incarnation == Incarnation()) {
+      return false;
+    }
+    Answer(id, MembershipChanged{.membership = committed, .added = added});
+    return true;
+  }
+
+  void Transfer(const Request& request, NodeId target, Instant now) {
+    if (node_.role() != Role::kLeader) {
+      RefuseNotLeader(request.id);
+      return;
+    }
+    std::string problem = node_.TransferLeadership(target, now);
+    if (!problem.empty()) {
+      Refuse(request.id, RefusalKind::kNotReady, std::move(problem));
+      return;
+    }
+    transfer_ = request.id;
+    Accept(request, {.deadline = request.deadline, .position = std::nullopt, .read = {}});
+  }
+
+  void AnswerTransfer(const raft::TransferEnded& ended) {
+    const RequestId id = *std::exchange(transfer_, std::nullopt);
+    if (pending_.count(id) == 0) {
+      return;  // its deadline has passed
+    }
+    if (ended.moved) {
+      Answer(id, LeadershipTransferred{ended.target});
+    } else {
+      Refuse(id, ended.asked ? RefusalKind::kUnknown : RefusalKind::kNotReady, ended.why);
+    }
+  }
+
   // Answers a request, whether it was accepted or not, and forgets it.
   void Answer(RequestId id, decltype(Reply::result) result) {
     if (const auto found = pending_.find(id); found != pending_.end()) {
       deadlines_.erase({found->second.deadline, id});
       if (found->second.position) {
         const auto [begin, end] = waiters_.equal_range(found->second.position->index);
-        waiters_.erase(std::find_if(
-            begin, end, [&](const auto& waiter) { return waiter.second.request == id; }));
+        const auto waiter =
+            std::find_if(begin, end, [&](const auto& each) { return each.second.request == id; });
+        if (waiter != end) {
+          waiters_.erase(waiter);
+        } else {
+          CORE_ASSERT(await_leave_.erase(id) == 1);
+        }
       }
       pending_.erase(found);
     }
@@ -250,11 +350,30 @@ class Replica::Impl {
         if (waiter.term != entry.term) {
           Refuse(waiter.request, RefusalKind::kDropped,
                  "another leader's entry took the place of this one");
+        } else if (pending_.at(waiter.request).changes_membership) {
+          waiters_.erase(waiters_.begin());
+          await_leave_.insert(waiter.request);
         } else {
           CORE_ASSERT(result.has_value());
           Answer(waiter.request, *result);
         }
       }
+      if (entry.kind == raft::EntryKind::kMembership &&
+          !machine_.membership().membership.IsJoint()) {
+        AnswerMembershipChanges();
+      }
+    }
+  }
+
+  void AnswerMembershipChanges() {
+    const raft::MembershipAt& now = machine_.membership();
+    while (!await_leave_.empty()) {
+      const RequestId id = *await_leave_.begin();
+      const Incarnation added = pending_.at(id).added;
+      Answer(id, MembershipChanged{.membership = now,
+                                   .added = added == Incarnation()
+                                                ? NodeId()
+                                                : raft::FindIncarnation(now.membership, added)});
     }
   }
 
@@ -321,7 +440,9 @@ class Replica::Impl {
 
   std::map<RequestId, Pending> pending_;
   std::set<std::pair<Instant, RequestId>> deadlines_;
-  std::multimap<Index, Waiter> waiters_;             // writes, by the index of their entries
+  std::multimap<Index, Waiter> waiters_;  // writes, by the index of their entries
+  std::set<RequestId> await_leave_;       // membership changes that are applied but for leaving
+  std::optional<RequestId> transfer_;
   std::multimap<Index, RequestId> confirmed_reads_;  // by the index that must be applied first
 
   Index checkpoint_index_;  // what state.db durably holds
@@ -355,13 +476,14 @@ Status Replica::Impl::GetStatus(Instant now) const {
                                   [](const auto& each) { return !each.second.position; })),
                 .log_bytes = node_.log().bytes(),
                 .commit_time = node_.commit_time(),
-                .peers = {}};
-  for (const NodeId voter : config_.raft.voters) {
-    const raft::Progress* progress = node_.progress(voter);
+                .peers = {},
+                .membership = node_.membership()};
+  for (const auto& [id, member] : status.membership.membership.members) {
+    const raft::Progress* progress = node_.progress(id);
     if (progress == nullptr) {
       continue;
     }
-    PeerStatus peer{.id = voter,
+    PeerStatus peer{.id = id,
                     .match_index = progress->match_index(),
                     .next_index = progress->next_index(),
                     .state = {},
@@ -390,14 +512,17 @@ Status Replica::Impl::GetStatus(Instant now) const {
 std::optional<Replica> Replica::Start(const ReplicaConfig& config, StoredState stored,
                                       Random random, Instant now, std::string* error) {
   const kv::Summary summary = stored.image.summary;
+  const raft::MembershipAt membership = stored.image.membership;
   std::optional<kv::Machine> machine = kv::Machine::FromImage(std::move(stored.image), error);
   if (!machine) {
     return std::nullopt;
   }
-  std::optional<raft::Node> node = raft::Node::Start(
-      config.raft, std::move(stored.log),
-      {.position = {summary.applied_index, summary.applied_term}, .time = summary.time}, random,
-      now, error);
+  std::optional<raft::Node> node =
+      raft::Node::Start(config.raft, std::move(stored.log),
+                        {.position = {summary.applied_index, summary.applied_term},
+                         .time = summary.time,
+                         .membership = membership},
+                        random, now, error);
   if (!node) {
     return std::nullopt;
   }

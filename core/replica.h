@@ -19,6 +19,7 @@
 #include "core/kv/types.h"
 #include "core/raft/config.h"
 #include "core/raft/event.h"
+#include "core/raft/membership_change.h"
 #include "core/raft/message.h"
 #include "core/random.h"
 #include "core/request_limits.h"
@@ -48,16 +49,33 @@ struct StoredState {
   kv::Image image;
 };
 
+// Asks the leader to hand leadership to `target`, or to the best voter for it if that is 0.
+struct TransferLeadership {
+  NodeId target;
+};
+
 struct Request {
   RequestId id;
   // The reply comes by then, if only to say that it is not known what happened.
   Instant deadline = Instant::Never();
-  std::variant<kv::OpenSession, kv::Transact, Read> body;
+  std::variant<kv::OpenSession, kv::Transact, Read, raft::MembershipChange, TransferLeadership>
+      body;
 };
 
 struct ReadResult {
   Revision revision;                              // of the store when it was read
   std::vector<std::optional<kv::KeyValue>> keys;  // in the order of the request
+};
+
+// The change is committed, and no joint configuration is in force any more.
+struct MembershipChanged {
+  raft::MembershipAt membership;
+  NodeId added;  // the id of the member that was asked for, also if it was one already; else 0
+};
+
+// This node leads no more. That `target` does is likely and not certain.
+struct LeadershipTransferred {
+  NodeId target;
 };
 
 // Why a request was not served. Each says what is certain.
@@ -67,6 +85,7 @@ enum class RefusalKind : std::uint8_t {
   kInvalid,        // certainly not done, and never will be; `text` names what is wrong
   kDropped,        // certainly not done: another leader's entry took its place in the log
   kUnknown,        // it may have happened, or may yet
+  kNotReady,       // certainly not done; `text` says what the cluster must do first
 };
 
 struct Refusal {
@@ -77,7 +96,8 @@ struct Refusal {
 
 struct Reply {
   RequestId id;
-  std::variant<kv::CommandResult, ReadResult, Refusal> result;
+  std::variant<kv::CommandResult, ReadResult, Refusal, MembershipChanged, LeadershipTransferred>
+      result;
 };
 
 // A state that was read from state.db to bring a follower up to date (its bytes: kv::EncodeImage).
@@ -114,6 +134,11 @@ struct Effects {
   std::vector<NodeId> snapshots_wanted;
   // To send. The network may lose, delay, duplicate or reorder them.
   std::vector<raft::Message> messages;
+  // Whom to talk to from now on, if that has changed.
+  std::optional<raft::MembershipAt> membership;
+  // This node is no member any more, and says why: it is to stop, and not to start again with these
+  // files.
+  std::optional<std::string> expelled;
   std::vector<Reply> replies;  // each accepted request gets exactly one
   std::vector<Event> events;
   // Call Advance() no later than this local time, even if nothing else happens.
@@ -150,6 +175,7 @@ struct Status {
   std::optional<Duration>
       commit_time;                // append to commit, of the entry committed last here as leader
   std::vector<PeerStatus> peers;  // of a leader
+  raft::MembershipAt membership;  // that counts now, committed or not
 };
 
 class Replica {

@@ -22,8 +22,11 @@ struct Ordinal {
 
 using ClusterId = Ordinal<struct ClusterIdTag>;  // 0 is "no cluster"
 using NodeId = Ordinal<struct NodeIdTag>;        // 0 is "no node"
-using Term = Ordinal<struct TermTag>;            // 0 before the first election
-using Index = Ordinal<struct IndexTag>;          // log position; the first entry is 1
+// Drawn when a node's files are made: a node that lost its files and got new ones is another
+// incarnation, and cannot keep what the first one promised. 0 is "not known".
+using Incarnation = Ordinal<struct IncarnationTag>;
+using Term = Ordinal<struct TermTag>;          // 0 before the first election
+using Index = Ordinal<struct IndexTag>;        // log position; the first entry is 1
 using Revision = Ordinal<struct RevisionTag>;  // of the data; 1 before the first write, as in etcd
 using SessionId = Ordinal<struct SessionIdTag>;  // 0 is "no session"
 using WriteId = Ordinal<struct WriteIdTag>;      // of one node's writes to log.db; the first is 1

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "core/assert.h"
 #include "core/message_scratch.h"
+#include "core/raft/membership.h"
 #include "net/proto/peer.pb.h"
 
 namespace lockstep::net {
@@ -26,12 +27,15 @@ void Encode(const raft::LogPosition& position, v1::LogPosition* out) {
   out->set_term(position.term.value);
 }
 
+static_assert(static_cast<int>(raft::EntryKind::kNoOp) == v1::ENTRY_KIND_NO_OP);
+static_assert(static_cast<int>(raft::EntryKind::kCommand) == v1::ENTRY_KIND_COMMAND);
+static_assert(static_cast<int>(raft::EntryKind::kMembership) == v1::ENTRY_KIND_MEMBERSHIP);
+
 void Encode(const raft::Entry& entry, v1::Entry* out) {
   out->set_index(entry.index.value);
   out->set_term(entry.term.value);
   out->set_cluster_time_ns(entry.time.value);
-  out->set_kind(entry.kind == raft::EntryKind::kNoOp ? v1::ENTRY_KIND_NO_OP
-                                                     : v1::ENTRY_KIND_COMMAND);
+  out->set_kind(static_cast<v1::EntryKind>(entry.kind));  // of the same numbers
   out->set_payload(entry.payload.view().data(), entry.payload.size());
 }
 
@@ -39,6 +43,7 @@ void Encode(const raft::RequestVote& body, v1::PeerMessage* message) {
   v1::RequestVote* out = message->mutable_request_vote();
   out->set_pre_vote(body.pre_vote);
   Encode(body.last_log, out->mutable_last_log());
+  out->set_transfer(body.transfer);
 }
 
 void Encode(const raft::RequestVoteReply& body, v1::PeerMessage* message) {
@@ -76,6 +81,17 @@ void Encode(const raft::InstallSnapshot& body, v1::PeerMessage* message) {
 
 void Encode(const raft::InstallSnapshotReply& body, v1::PeerMessage* message) {
   message->mutable_install_snapshot_reply()->set_match(body.match.value);
+}
+
+void Encode(const raft::TimeoutNow&, v1::PeerMessage* message) { message->mutable_timeout_now(); }
+
+static_assert(static_cast<int>(raft::Refused::Reason::kRemoved) == v1::Refused::REMOVED);
+static_assert(static_cast<int>(raft::Refused::Reason::kOtherIncarnation) ==
+              v1::Refused::OTHER_INCARNATION);
+
+void Encode(const raft::Refused& body, v1::PeerMessage* message) {
+  message->mutable_refused()->set_reason(static_cast<v1::Refused::Reason>(body.reason));
+  message->mutable_refused()->set_incarnation(body.incarnation.value);
 }
 
 absl::Status Wrong(std::string_view field, std::string_view what) {
@@ -148,6 +164,12 @@ absl::StatusOr<raft::Entry> DecodeEntry(v1::Entry* entry, Term term, raft::LogPo
       }
       decoded.kind = raft::EntryKind::kNoOp;
       return decoded;
+    case v1::ENTRY_KIND_MEMBERSHIP:
+      if (!raft::DecodeMembership(decoded.payload.view())) {
+        return Wrong("payload", "is not a membership");
+      }
+      decoded.kind = raft::EntryKind::kMembership;
+      return decoded;
     default:
       return Wrong("kind", absl::StrFormat("%d is none", static_cast<int>(entry->kind())));
   }
@@ -163,7 +185,10 @@ absl::StatusOr<raft::Body> Decode(const v1::RequestVote& body, Term term) {
   if (last_log->term == term) {
     return Wrong("request_vote.last_log", "has an entry of the term that is campaigned in");
   }
-  return raft::RequestVote{body.pre_vote(), *last_log};
+  if (body.pre_vote() && body.transfer()) {
+    return Wrong("request_vote.transfer", "with a pre-vote");
+  }
+  return raft::RequestVote{body.pre_vote(), *last_log, body.transfer()};
 }
 
 absl::StatusOr<raft::Body> Decode(v1::AppendEntries* body, Term term) {
@@ -238,6 +263,14 @@ absl::StatusOr<raft::Body> Decode(const v1::InstallSnapshotReply& body) {
   return raft::InstallSnapshotReply{{body.match()}};
 }
 
+absl::StatusOr<raft::Body> Decode(const v1::Refused& body) {
+  if (body.reason() == v1::Refused::REASON_UNSPECIFIED ||
+      !v1::Refused::Reason_IsValid(body.reason())) {
+    return Wrong("refused.reason", absl::StrFormat("%d is none", static_cast<int>(body.reason())));
+  }
+  return raft::Refused{static_cast<raft::Refused::Reason>(body.reason()), {body.incarnation()}};
+}
+
 absl::StatusOr<raft::Body> DecodeBody(v1::PeerMessage* message, Term term) {
   switch (message->body_case()) {
     case v1::PeerMessage::kRequestVote:
@@ -253,6 +286,10 @@ absl::StatusOr<raft::Body> DecodeBody(v1::PeerMessage* message, Term term) {
       return Decode(message->mutable_install_snapshot(), term);
     case v1::PeerMessage::kInstallSnapshotReply:
       return Decode(message->install_snapshot_reply());
+    case v1::PeerMessage::kTimeoutNow:
+      return raft::TimeoutNow{};
+    case v1::PeerMessage::kRefused:
+      return Decode(message->refused());
     case v1::PeerMessage::BODY_NOT_SET:
       break;
   }
@@ -275,9 +312,13 @@ absl::Status CheckEnvelope(const v1::PeerMessage& message) {
   if (absl::Status status = CheckNumber(message.term(), "term"); !status.ok()) {
     return status;
   }
-  const bool refused_vote =
-      message.has_request_vote_reply() && !message.request_vote_reply().granted();
-  if (message.term() == 0 && !refused_vote) {
+  if (absl::Status status = CheckNumber(message.incarnation(), "incarnation"); !status.ok()) {
+    return status;
+  }
+  // Only who has never heard of an election may refuse without a term.
+  const bool refuses = message.has_refused() || (message.has_request_vote_reply() &&
+                                                 !message.request_vote_reply().granted());
+  if (message.term() == 0 && !refuses) {
     return Wrong("term", "is 0");
   }
   return absl::OkStatus();
@@ -304,6 +345,7 @@ std::string EncodeMessage(const raft::Message& message) {
   out.set_cluster_id(message.cluster.value);
   out.set_from(message.from.value);
   out.set_to(message.to.value);
+  out.set_incarnation(message.incarnation.value);
   out.set_term(message.term.value);
   std::visit([&out](const auto& body) { Encode(body, &out); }, message.body);
   return out.SerializeAsString();
@@ -326,8 +368,8 @@ absl::StatusOr<raft::Message> DecodeMessage(std::string_view bytes) {
   if (!body.ok()) {
     return body.status();
   }
-  return raft::Message{
-      {message.cluster_id()}, {message.from()}, {message.to()}, {message.term()}, *std::move(body)};
+  return raft::Message{{message.cluster_id()},  {message.from()}, {message.to()},
+                       {message.incarnation()}, {message.term()}, *std::move(body)};
 }
 
 }  // namespace lockstep::net

@@ -23,6 +23,8 @@ std::string_view Name(ErrorKind kind) {
       return "dropped";
     case ErrorKind::kUnknown:
       return "unknown";
+    case ErrorKind::kNotReady:
+      return "not-ready";
     case ErrorKind::kUnknownSession:
       return "unknown-session";
     case ErrorKind::kAcknowledged:
@@ -61,6 +63,8 @@ Error FromRefusal(const Refusal& refusal, std::string_view leader_address) {
       return Certain(ErrorKind::kDropped, refusal.text);
     case RefusalKind::kUnknown:
       return UnknownError(refusal.text);
+    case RefusalKind::kNotReady:
+      return Certain(ErrorKind::kNotReady, refusal.text);
   }
   CORE_ASSERT(false);
 }

@@ -21,6 +21,7 @@ enum class ErrorKind : std::uint8_t {
   kInvalid,
   kDropped,
   kUnknown,
+  kNotReady,
   // Errors of an executed command (core/kv/types.h).
   kUnknownSession,
   kAcknowledged,

@@ -21,6 +21,8 @@ v1::ErrorDetail::Kind Encode(ErrorKind kind) {
       return v1::ErrorDetail::DROPPED;
     case ErrorKind::kUnknown:
       return v1::ErrorDetail::UNKNOWN;
+    case ErrorKind::kNotReady:
+      return v1::ErrorDetail::NOT_READY;
     case ErrorKind::kUnknownSession:
       return v1::ErrorDetail::UNKNOWN_SESSION;
     case ErrorKind::kAcknowledged:
@@ -54,6 +56,8 @@ std::optional<ErrorKind> Decode(v1::ErrorDetail::Kind kind) {
       return ErrorKind::kDropped;
     case v1::ErrorDetail::UNKNOWN:
       return ErrorKind::kUnknown;
+    case v1::ErrorDetail::NOT_READY:
+      return ErrorKind::kNotReady;
     case v1::ErrorDetail::UNKNOWN_SESSION:
       return ErrorKind::kUnknownSession;
     case v1::ErrorDetail::ACKNOWLEDGED:
@@ -89,6 +93,7 @@ grpc::StatusCode CodeOf(ErrorKind kind) {
       return grpc::StatusCode::ABORTED;
     case ErrorKind::kUnknown:
       return grpc::StatusCode::UNKNOWN;
+    case ErrorKind::kNotReady:
     case ErrorKind::kUnknownSession:
     case ErrorKind::kAcknowledged:
       return grpc::StatusCode::FAILED_PRECONDITION;

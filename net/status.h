@@ -7,6 +7,7 @@
 //   kInvalid                 INVALID_ARGUMENT     yes      never repeat; the text names the limit
 //   kDropped                 ABORTED              yes      repeat if still wanted
 //   kUnknown                 UNKNOWN              no       repeat within the session, or find out
+//   kNotReady                FAILED_PRECONDITION  yes      repeat once what the text names is done
 //   kUnknownSession          FAILED_PRECONDITION  yes      open another session
 //   kAcknowledged            FAILED_PRECONDITION  yes      a client's bug, or a late duplicate
 //   kTooManyUnacknowledged   RESOURCE_EXHAUSTED   yes      acknowledge replies, then repeat

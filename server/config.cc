@@ -385,9 +385,6 @@ ReplicaConfig Settings::replica() const {
   ReplicaConfig config;
   config.raft.cluster = cluster_id();
   config.raft.id = node_id;
-  for (const auto& [id, member] : members) {
-    config.raft.voters.push_back(id);
-  }
   const auto milliseconds = [](std::uint64_t n) {
     return Milliseconds(static_cast<std::int64_t>(n));
   };
@@ -404,6 +401,18 @@ ReplicaConfig Settings::replica() const {
   config.checkpoint_entries = checkpoint_entries;
   config.checkpoint_bytes = checkpoint_bytes;
   return config;
+}
+
+raft::Membership Settings::beginning() const {
+  raft::Membership membership;
+  for (const auto& [id, member] : members) {
+    membership.members[id] = {
+        .voter = true,
+        .peer_address = member.peer.ToString(),
+        .client_address = member.client ? member.client->ToString() : std::string()};
+    membership.next_id = id.Next();
+  }
+  return membership;
 }
 
 const std::vector<Setting>& AllSettings() {
@@ -459,6 +468,9 @@ absl::Status Check(const Settings& settings) {
   }
   if (const std::string error = raft::Validate(settings.replica().raft); !error.empty()) {
     return Invalid(error);
+  }
+  if (const std::string error = raft::Validate(settings.beginning()); !error.empty()) {
+    return Invalid(absl::StrCat("peer: ", error));
   }
   return absl::OkStatus();
 }

@@ -65,9 +65,10 @@ struct Settings {
   LogFormat log_format = LogFormat::kLogfmt;
 
   ClusterId cluster_id() const;
-  Address peer_address() const;    // to listen on. REQUIRES: Check(*this) is OK.
-  Address client_address() const;  // to listen on. REQUIRES: Check(*this) is OK.
-  ReplicaConfig replica() const;
+  Address peer_address() const;        // to listen on. REQUIRES: Check(*this) is OK.
+  Address client_address() const;      // to listen on. REQUIRES: Check(*this) is OK.
+  ReplicaConfig replica() const;       // but for the incarnation, which its files know
+  raft::Membership beginning() const;  // the cluster's, as it begins
 };
 
 // The number that stands for a cluster's name in every message and file; never 0. Part of the

@@ -41,7 +41,8 @@ enum class Unserved : std::uint8_t {
   kStopping,        // certainly not done: the node takes no new requests
   kOutcomeUnknown,  // the node stopped while the request was under way
 };
-using ReplyResult = std::variant<kv::CommandResult, ReadResult, Refusal, Unserved>;
+using ReplyResult = std::variant<kv::CommandResult, ReadResult, Refusal, MembershipChanged,
+                                 LeadershipTransferred, Unserved>;
 using ReplyCallback = std::function<void(ReplyResult)>;
 // Null: the driver has stopped.
 using StatusCallback = std::function<void(const Status*)>;

@@ -207,6 +207,10 @@ void Metrics::Count(const Event& event) {
       impl_->snapshots_rejected.Increment();
       break;
     case Event::Kind::kCheckpointStored:
+    case Event::Kind::kMembershipChanged:
+    case Event::Kind::kTransferBegan:
+    case Event::Kind::kTransferEnded:
+    case Event::Kind::kExpelled:
       break;
   }
 }

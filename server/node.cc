@@ -239,6 +239,8 @@ class Node::Impl {
     }
     absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
         settings_.data_dir, "", storage::Identity{settings_.cluster_id(), settings_.node_id},
+        storage::FirstStart{.incarnation = {RandomSeed() >> 1 | 1},
+                            .membership = settings_.beginning()},
         settings_.expects_data ? storage::Expect::kFiles : storage::Expect::kFilesOrNone);
     if (!store.ok()) {
       return DataFailure(absl::StrCat(
@@ -253,8 +255,10 @@ class Node::Impl {
     const Index applied = stored.image.summary.applied_index;
     const Term term = stored.log.hard_state.current_term;
     std::string error;
-    replica_ = Replica::Start(settings_.replica(), std::move(stored), Random(RandomSeed()),
-                              Driver::Now(), &error);
+    ReplicaConfig config = settings_.replica();
+    config.raft.incarnation = store_->incarnation();
+    replica_ =
+        Replica::Start(config, std::move(stored), Random(RandomSeed()), Driver::Now(), &error);
     if (!replica_) {
       return DataFailure(absl::StrCat(settings_.data_dir, ": ", error));
     }

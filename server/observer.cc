@@ -70,6 +70,18 @@ void NodeObserver::LogEvent(const Event& event) {
     case Event::Kind::kCheckpointStored:
       log_->Write(LogLevel::kInfo, "checkpoint-stored", {index});
       break;
+    case Event::Kind::kMembershipChanged:
+      log_->Write(LogLevel::kInfo, "membership-changed", {index, Field("members", event.text)});
+      break;
+    case Event::Kind::kTransferBegan:
+      log_->Write(LogLevel::kInfo, "transfer-began", {peer});
+      break;
+    case Event::Kind::kTransferEnded:
+      log_->Write(LogLevel::kInfo, "transfer-ended", {peer, reason});
+      break;
+    case Event::Kind::kExpelled:
+      log_->Write(LogLevel::kError, "expelled", {reason});
+      break;
   }
 }
 

@@ -240,7 +240,8 @@ void Clients::SendTo(std::size_t index, NodeId target) {
   Task& task = *client.task;
   ++task.unresolved;
   last_request_ = last_request_.Next();
-  Request request{.id = last_request_, .deadline = {}, .body = task.body};
+  Request request{.id = last_request_, .deadline = {}, .body = {}};
+  std::visit([&](const auto& body) { request.body = body; }, task.body);
 
   Attempt attempt{.client = index, .task = task.number, .command = {}, .is_read = false};
   if (const auto* open = std::get_if<kv::OpenSession>(&task.body)) {
@@ -404,6 +405,14 @@ void Clients::Receive(std::size_t index, NodeId from, const kv::CommandResult& r
   EndOk(index);
 }
 
+void Clients::Receive(std::size_t, NodeId, const MembershipChanged&) {
+  throw Violation("answers fit their requests", "a client was told of a change of members");
+}
+
+void Clients::Receive(std::size_t, NodeId, const LeadershipTransferred&) {
+  throw Violation("answers fit their requests", "a client was told of a change of leaders");
+}
+
 void Clients::FillIn(const kv::TransactionResult& done, history::Operation& record) {
   using history::Action;
   record.succeeded = done.succeeded;
@@ -460,6 +469,8 @@ void Clients::Receive(std::size_t index, NodeId from, const Refusal& refusal) {
       probes_.Count(Probe::kRequestRefusedOverloaded);
       --task.unresolved;
       return RetryOrEnd(index, pause);
+    case RefusalKind::kNotReady:
+      throw Violation("answers fit their requests", "a client was told to wait for the cluster");
     case RefusalKind::kDropped:
       probes_.Count(Probe::kRequestDropped);
       --task.unresolved;

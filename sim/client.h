@@ -148,6 +148,8 @@ class Clients {
   void ArriveAtClient(const Event& event);
   void Receive(std::size_t index, NodeId from, const kv::CommandResult& result);
   void Receive(std::size_t index, NodeId from, const ReadResult& result);
+  void Receive(std::size_t index, NodeId from, const MembershipChanged& changed);
+  void Receive(std::size_t index, NodeId from, const LeadershipTransferred& transferred);
   void Receive(std::size_t index, NodeId from, const Refusal& refusal);
 
   std::variant<kv::OpenSession, kv::Transact, Read> MakeBody(Client& client, const Task& task,

@@ -15,7 +15,7 @@ std::string Number(std::uint64_t number) { return std::to_string(number); }
 
 std::string Words(const raft::RequestVote& body) {
   return std::string(body.pre_vote ? "PreVote" : "RequestVote") +
-         " last=" + Describe(body.last_log);
+         " last=" + Describe(body.last_log) + (body.transfer ? " transfer" : "");
 }
 
 std::string Words(const raft::RequestVoteReply& body) {
@@ -42,6 +42,13 @@ std::string Words(const raft::InstallSnapshot& body) {
 
 std::string Words(const raft::InstallSnapshotReply& body) {
   return "InstallSnapshotReply match=" + Number(body.match.value);
+}
+
+std::string Words(const raft::TimeoutNow&) { return "TimeoutNow"; }
+
+std::string Words(const raft::Refused& body) {
+  return std::string("Refused ") +
+         (body.reason == raft::Refused::Reason::kRemoved ? "removed" : "other incarnation");
 }
 
 std::string Words(const kv::Condition& condition) {
@@ -95,6 +102,8 @@ const char* NameOf(const raft::AppendEntries& body) {
 const char* NameOf(const raft::AppendEntriesReply&) { return "AppendEntriesReply"; }
 const char* NameOf(const raft::InstallSnapshot&) { return "InstallSnapshot"; }
 const char* NameOf(const raft::InstallSnapshotReply&) { return "InstallSnapshotReply"; }
+const char* NameOf(const raft::TimeoutNow&) { return "TimeoutNow"; }
+const char* NameOf(const raft::Refused&) { return "Refused"; }
 
 void Add(Trace& trace, raft::LogPosition position) {
   trace.Add(position.index.value);
@@ -137,6 +146,11 @@ void Add(Trace& trace, const raft::InstallSnapshot& body) {
 }
 
 void Add(Trace& trace, const raft::InstallSnapshotReply& body) { trace.Add(body.match.value); }
+void Add(Trace&, const raft::TimeoutNow&) {}
+void Add(Trace& trace, const raft::Refused& body) {
+  trace.Add(static_cast<std::uint64_t>(body.reason));
+  trace.Add(body.incarnation.value);
+}
 
 }  // namespace
 
@@ -150,6 +164,11 @@ std::string Describe(const raft::Entry& entry) {
   switch (entry.kind) {
     case raft::EntryKind::kNoOp:
       return "no-op";
+    case raft::EntryKind::kMembership: {
+      const std::optional<raft::Membership> membership =
+          raft::DecodeMembership(entry.payload.view());
+      return membership.has_value() ? "members: " + raft::ToText(*membership) : "unreadable";
+    }
     case raft::EntryKind::kCommand:
       break;
   }
@@ -225,6 +244,14 @@ const char* Name(raft::Event::Kind kind) {
       return "snapshot-rejected";
     case raft::Event::Kind::kCheckpointStored:
       return "checkpoint-stored";
+    case raft::Event::Kind::kMembershipChanged:
+      return "membership-changed";
+    case raft::Event::Kind::kTransferBegan:
+      return "transfer-began";
+    case raft::Event::Kind::kTransferEnded:
+      return "transfer-ended";
+    case raft::Event::Kind::kExpelled:
+      return "expelled";
   }
   return "?";
 }
@@ -256,6 +283,14 @@ std::string Describe(const raft::Event& event) {
         return "rejected a snapshot";
       case raft::Event::Kind::kCheckpointStored:
         return "stored a checkpoint";
+      case raft::Event::Kind::kMembershipChanged:
+        return "has other members";
+      case raft::Event::Kind::kTransferBegan:
+        return "hands leadership over";
+      case raft::Event::Kind::kTransferEnded:
+        return "has ended to hand leadership over";
+      case raft::Event::Kind::kExpelled:
+        return "is no member any more";
     }
     return "?";
   };
@@ -283,6 +318,8 @@ std::string Describe(const Reply& reply) {
           return "dropped";
         case RefusalKind::kUnknown:
           return "unknown";
+        case RefusalKind::kNotReady:
+          return "not ready";
       }
       return "?";
     };
@@ -290,6 +327,12 @@ std::string Describe(const Reply& reply) {
   }
   if (const auto* read = std::get_if<ReadResult>(&reply.result)) {
     return "read at revision " + Number(read->revision.value);
+  }
+  if (const auto* changed = std::get_if<MembershipChanged>(&reply.result)) {
+    return "members: " + raft::ToText(changed->membership.membership);
+  }
+  if (const auto* transferred = std::get_if<LeadershipTransferred>(&reply.result)) {
+    return "leadership handed to " + NodeName(transferred->target);
   }
   const auto& result = std::get<kv::CommandResult>(reply.result);
   if (const auto* done = std::get_if<kv::TransactionResult>(&result)) {

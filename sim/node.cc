@@ -14,7 +14,7 @@ namespace lockstep::sim {
 namespace {
 
 // The streams of a node's generator.
-enum Stream : std::uint64_t { kElections = 1, kDisk, kCrashes, kSqlite };
+enum Stream : std::uint64_t { kElections = 1, kDisk, kCrashes, kSqlite, kIncarnation };
 
 kv::Summary SummaryOf(const Checkpoint& checkpoint) { return checkpoint.delta.summary; }
 kv::Summary SummaryOf(const Installation& installation) { return installation.image->summary; }
@@ -26,6 +26,8 @@ SimNode::SimNode(NodeId id, const Settings& settings, const ClockError& clock, c
     : id_(id),
       settings_(settings),
       config_(ReplicaConfigOf(settings, id)),
+      first_start_{.incarnation = {(random.Child(kIncarnation).Next() >> 1) | 1},
+                   .membership = BeginningOf(settings)},
       world_(surroundings),
       replies_(std::move(replies)),
       election_random_(random.Child(kElections)),
@@ -54,7 +56,7 @@ void SimNode::Start() {
     disk_.Arm(*std::exchange(fault_in_start_, std::nullopt));
   }
   absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
-      "", vfs_.name(), storage::Identity{.cluster = kCluster, .node = id_},
+      "", vfs_.name(), storage::Identity{.cluster = kCluster, .node = id_}, first_start_,
       has_started_ ? storage::Expect::kFiles : storage::Expect::kFilesOrNone,
       static_cast<std::uint64_t>(settings_.page_bytes));
   if (!Stored(store.status(), "opening the node's files")) {
@@ -65,6 +67,7 @@ void SimNode::Start() {
   refusals_ = 0;
   store_.emplace(*std::move(store));
   StoredState stored = store_->TakeStored();
+  config_.raft.incarnation = store_->incarnation();
   world_.story.Started(id_, stored);
   world_.judge.Started(id_, stored, disk_.may_have_forgotten());
   std::string error;
@@ -75,6 +78,7 @@ void SimNode::Start() {
                     "node " + std::to_string(id_.value) + ": " + error,
                     {{.kind = Evidence::Kind::kStarted, .node = id_}});
   }
+  world_.judge.Configured(id_, replica_->node().membership().membership);
   patience_.Started();
   Step([](Replica&, Instant) {});
 }
@@ -326,6 +330,9 @@ void SimNode::TakeEffects() {
     }
   }
   world_.judge.Stepped(id_, *replica_);
+  if (effects.membership.has_value()) {
+    world_.judge.Configured(id_, effects.membership->membership);
+  }
   TraceState();
   CarryOut(std::move(effects));
   const raft::Node& node = replica_->node();
@@ -392,7 +399,7 @@ void SimNode::Notice(const raft::Event& event) {
     case raft::Event::Kind::kBecameLeader:
       return probes.Count(Probe::kLeaderElected);
     case raft::Event::Kind::kSteppedDown:
-      return probes.Count(event.text.find("majority") != std::string::npos
+      return probes.Count(event.text.find("quorum") != std::string::npos
                               ? Probe::kSteppedDownByCheckQuorum
                               : Probe::kSteppedDownByHigherTerm);
     case raft::Event::Kind::kTruncatedLog:
@@ -408,6 +415,10 @@ void SimNode::Notice(const raft::Event& event) {
     case raft::Event::Kind::kBecameFollower:
     case raft::Event::Kind::kLeaderChanged:
     case raft::Event::Kind::kSnapshotRejected:
+    case raft::Event::Kind::kMembershipChanged:
+    case raft::Event::Kind::kTransferBegan:
+    case raft::Event::Kind::kTransferEnded:
+    case raft::Event::Kind::kExpelled:
       return;
   }
 }

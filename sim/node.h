@@ -163,7 +163,8 @@ class SimNode {
 
   const NodeId id_;
   const Settings settings_;
-  const ReplicaConfig config_;
+  ReplicaConfig config_;  // but for the incarnation the same in every life
+  const storage::FirstStart first_start_;
   Surroundings world_;
   std::function<void(NodeId, Reply)> replies_;
   Random election_random_;

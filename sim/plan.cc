@@ -248,9 +248,6 @@ ReplicaConfig ReplicaConfigOf(const Settings& settings, NodeId id) {
   ReplicaConfig config;
   config.raft.cluster = kCluster;
   config.raft.id = id;
-  for (std::uint64_t voter = 1; voter <= number(settings.nodes); ++voter) {
-    config.raft.voters.push_back(NodeId{voter});
-  }
   config.raft.election_timeout = Microseconds(settings.election_timeout_us);
   config.raft.heartbeat_interval = Microseconds(settings.heartbeat_interval_us);
   config.raft.retransmit_timeout = Microseconds(settings.retransmit_timeout_us);
@@ -264,6 +261,14 @@ ReplicaConfig ReplicaConfigOf(const Settings& settings, NodeId id) {
   config.checkpoint_entries = number(settings.checkpoint_entries);
   config.checkpoint_bytes = number(settings.checkpoint_bytes);
   return config;
+}
+
+raft::Membership BeginningOf(const Settings& settings) {
+  std::vector<NodeId> voters;
+  for (std::uint64_t id = 1; id <= static_cast<std::uint64_t>(settings.nodes); ++id) {
+    voters.push_back({id});
+  }
+  return raft::MembershipOf(voters);
 }
 
 NetworkSettings NetworkSettingsOf(const Settings& settings) {

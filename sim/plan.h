@@ -214,6 +214,9 @@ std::string Validate(const Plan& plan);
 
 // The settings as those who need them speak.
 ReplicaConfig ReplicaConfigOf(const Settings& settings, NodeId id);
+
+// The members of the cluster as it begins.
+raft::Membership BeginningOf(const Settings& settings);
 NetworkSettings NetworkSettingsOf(const Settings& settings);
 
 }  // namespace lockstep::sim

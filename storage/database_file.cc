@@ -15,12 +15,13 @@ namespace {
 
 const char kIdentityTable[] =
     "CREATE TABLE identity(one INTEGER PRIMARY KEY, cluster INTEGER NOT NULL, node INTEGER NOT "
-    "NULL, made INTEGER NOT NULL, checksum INTEGER NOT NULL)";
+    "NULL, incarnation INTEGER NOT NULL, made INTEGER NOT NULL, checksum INTEGER NOT NULL)";
 
-std::uint64_t ChecksumOf(const Identity& identity, bool made) {
+std::uint64_t ChecksumOf(const Identity& identity, Incarnation incarnation, bool made) {
   return Checksum(RowKind::kIdentity)
       .Add(identity.cluster.value)
       .Add(identity.node.value)
+      .Add(incarnation.value)
       .Add(std::uint64_t{made})
       .value();
 }
@@ -97,9 +98,14 @@ absl::Status CheckFormat(const Connection& connection, const Format& format) {
         absl::StrFormat("%s: format %d is newer than %d, the newest this program knows",
                         connection.path(), version, format.version));
   }
-  if (version != format.version) {
+  if (version == 0) {
     return absl::DataLossError(
         absl::StrFormat("%s: there is no format %d", connection.path(), version));
+  }
+  if (version < format.version) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("%s: format %d is older than %d, the only one this program reads",
+                        connection.path(), version, format.version));
   }
   return CheckWalMode(connection);
 }
@@ -144,19 +150,21 @@ absl::Status CheckTree(const Connection& connection) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> CheckIdentity(const Connection& connection, const Identity& identity) {
+absl::Status CheckIdentity(const Connection& connection, const Identity& identity,
+                           DatabaseFile* file) {
   LOCKSTEP_ASSIGN_OR_RETURN(
       Statement statement,
-      connection.Prepare("SELECT one, cluster, node, made, checksum FROM identity"));
+      connection.Prepare("SELECT one, cluster, node, incarnation, made, checksum FROM identity"));
   LOCKSTEP_ASSIGN_OR_RETURN(const bool row, statement.Step());
   if (!row) {
     return absl::DataLossError(
         absl::StrFormat("%s: table identity: its row is missing", connection.path()));
   }
   const Identity stored = {{statement.Integer(1)}, {statement.Integer(2)}};
-  const bool made = statement.Integer(3) == 1;
-  if (statement.Integer(0) != 1 || statement.Integer(3) > 1 ||
-      statement.Integer(4) != ChecksumOf(stored, made)) {
+  file->incarnation = {statement.Integer(3)};
+  file->made = statement.Integer(4) == 1;
+  if (statement.Integer(0) != 1 || statement.Integer(4) > 1 ||
+      statement.Integer(5) != ChecksumOf(stored, file->incarnation, file->made)) {
     return absl::DataLossError(
         absl::StrFormat("%s: table identity, row 1: wrong checksum", connection.path()));
   }
@@ -169,7 +177,7 @@ absl::StatusOr<bool> CheckIdentity(const Connection& connection, const Identity&
     return absl::FailedPreconditionError(absl::StrFormat(
         "%s: belongs to %s, not to %s", connection.path(), ToText(stored), ToText(identity)));
   }
-  return made;
+  return absl::OkStatus();
 }
 
 // Whether it is a database without content (INVARIANT 2), be it by SQLite's first page or none.
@@ -261,13 +269,13 @@ absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::stri
     return file;
   }
   LOCKSTEP_RETURN_IF_ERROR(CheckSchema(connection, format));
-  LOCKSTEP_ASSIGN_OR_RETURN(file.made, CheckIdentity(connection, identity));
+  LOCKSTEP_RETURN_IF_ERROR(CheckIdentity(connection, identity, &file));
   LOCKSTEP_RETURN_IF_ERROR(CheckTree(connection));
   return file;
 }
 
 absl::Status CreateTables(const Connection& connection, const Format& format,
-                          const Identity& identity, bool made) {
+                          const Identity& identity, Incarnation incarnation, bool made) {
   LOCKSTEP_RETURN_IF_ERROR(
       connection.Execute(absl::StrFormat("PRAGMA application_id=%d", format.application_id)));
   LOCKSTEP_RETURN_IF_ERROR(
@@ -278,19 +286,21 @@ absl::Status CreateTables(const Connection& connection, const Format& format,
   }
   LOCKSTEP_ASSIGN_OR_RETURN(
       Statement insert,
-      connection.Prepare(
-          "INSERT INTO identity(one, cluster, node, made, checksum) VALUES(1, ?, ?, ?, ?)"));
+      connection.Prepare("INSERT INTO identity(one, cluster, node, incarnation, made, checksum) "
+                         "VALUES(1, ?, ?, ?, ?, ?)"));
   insert.Bind(1, identity.cluster.value);
   insert.Bind(2, identity.node.value);
-  insert.Bind(3, made);
-  insert.Bind(4, ChecksumOf(identity, made));
+  insert.Bind(3, incarnation.value);
+  insert.Bind(4, made);
+  insert.Bind(5, ChecksumOf(identity, incarnation, made));
   return insert.Run();
 }
 
-absl::Status SetMade(const Connection& connection, const Identity& identity) {
+absl::Status SetMade(const Connection& connection, const Identity& identity,
+                     Incarnation incarnation) {
   LOCKSTEP_ASSIGN_OR_RETURN(Statement update,
                             connection.Prepare("UPDATE identity SET made = 1, checksum = ?"));
-  update.Bind(1, ChecksumOf(identity, true));
+  update.Bind(1, ChecksumOf(identity, incarnation, true));
   return update.Run();
 }
 

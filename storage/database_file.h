@@ -6,6 +6,7 @@
 //   identity        one row
 //     one             INTEGER  always 1
 //     cluster, node   INTEGER  whose file it is
+//     incarnation     INTEGER  of the node: equal in both of its files
 //     made            INTEGER  0 while the node's first start is under way (NodeStore), then 1
 //     checksum        INTEGER  of the others (storage/checksum.h)
 // INVARIANTS
@@ -53,6 +54,7 @@ struct DatabaseFile {
   std::unique_ptr<Connection> connection;  // in exclusive locking mode, holding the lock
   bool is_new = false;                     // holds nothing yet: to be filled by CreateTables()
   bool made = false;                       // of the identity row
+  Incarnation incarnation;                 // of it
   std::uint64_t wal_frames = 0;            // of whole transactions in the write-ahead log
 };
 
@@ -69,10 +71,11 @@ absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::stri
 
 // Gives the file its tables and its identity in the open transaction.
 absl::Status CreateTables(const Connection& connection, const Format& format,
-                          const Identity& identity, bool made);
+                          const Identity& identity, Incarnation incarnation, bool made);
 
 // Sets `made` in the open transaction.
-absl::Status SetMade(const Connection& connection, const Identity& identity);
+absl::Status SetMade(const Connection& connection, const Identity& identity,
+                     Incarnation incarnation);
 
 // Settings of every connection that writes: all that is committed is synced. Checked.
 absl::Status SetDurable(const Connection& connection);

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "core/raft/membership.h"
 #include "core/types.h"
 
 namespace lockstep::storage {
@@ -19,6 +20,14 @@ struct Identity {
 
 // "node 2 of cluster 7"
 std::string ToText(const Identity& identity);
+
+// What a node's files are made with at its first start.
+struct FirstStart {
+  Incarnation incarnation;      // drawn at random; 0 where nobody else ever asks for it
+  raft::Membership membership;  // of the cluster as it begins; Membership() to be told it
+
+  friend bool operator==(const FirstStart&, const FirstStart&) = default;
+};
 
 }  // namespace lockstep::storage
 

@@ -68,7 +68,8 @@ std::uint64_t ChecksumOf(Index index, Term term, ClusterTime time, std::uint64_t
 
 bool IsKind(std::uint64_t kind) {
   return kind == static_cast<std::uint64_t>(raft::EntryKind::kNoOp) ||
-         kind == static_cast<std::uint64_t>(raft::EntryKind::kCommand);
+         kind == static_cast<std::uint64_t>(raft::EntryKind::kCommand) ||
+         kind == static_cast<std::uint64_t>(raft::EntryKind::kMembership);
 }
 
 // Statements of Save().
@@ -105,7 +106,10 @@ Statements::Statements(const Connection& connection)
 class LogStore::Impl {
  public:
   Impl(DatabaseFile file, const Identity& identity)
-      : connection_(std::move(file.connection)), identity_(identity), is_new_(file.is_new) {
+      : connection_(std::move(file.connection)),
+        identity_(identity),
+        incarnation_(file.incarnation),
+        is_new_(file.is_new) {
     if (!is_new_) {
       wal_frames_ = file.wal_frames;
     }
@@ -122,14 +126,15 @@ class LogStore::Impl {
   bool is_new() const { return is_new_; }
   std::uint64_t size_bytes() const { return connection_->size_bytes(); }
 
-  absl::Status Create() { return Remember(TryCreate()); }
+  Incarnation incarnation() const { return incarnation_; }
+  absl::Status Create(Incarnation incarnation) { return Remember(TryCreate(incarnation)); }
   absl::StatusOr<raft::DurableState> Load();
   absl::Status StartWriting() { return Remember(TryStartWriting()); }
   absl::Status Save(std::span<const raft::Write> writes);
   absl::Status Tidy();
 
  private:
-  absl::Status TryCreate();
+  absl::Status TryCreate(Incarnation incarnation);
   absl::StatusOr<raft::DurableState> TryLoad() const;
   absl::Status LoadHardState(raft::HardState* hard_state) const;
   absl::Status LoadBase(raft::LogPosition* base) const;
@@ -155,6 +160,7 @@ class LogStore::Impl {
 
   std::unique_ptr<Connection> connection_;
   Identity identity_;
+  Incarnation incarnation_;
   bool is_new_ = false;
   std::optional<std::uint64_t> wal_frames_;  // unless this process has written some
   bool loaded_ = false;
@@ -187,12 +193,12 @@ absl::Status LogStore::Impl::Damage(std::string_view what) const {
   return absl::DataLossError(absl::StrFormat("%s: %s", connection_->path(), what));
 }
 
-absl::Status LogStore::Impl::TryCreate() {
+absl::Status LogStore::Impl::TryCreate(Incarnation incarnation) {
   CORE_ASSERT(is_new_);
   written_ = true;
   TransactionStatements statements(*connection_);
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements));
-  LOCKSTEP_RETURN_IF_ERROR(CreateTables(*connection_, LogFormat(), identity_, true));
+  LOCKSTEP_RETURN_IF_ERROR(CreateTables(*connection_, LogFormat(), identity_, incarnation, true));
   LOCKSTEP_RETURN_IF_ERROR(connection_->Execute(
       absl::StrFormat("INSERT INTO hard_state(one, current_term, voted_for, checksum) "
                       "VALUES(1, 0, 0, %d)",
@@ -201,6 +207,7 @@ absl::Status LogStore::Impl::TryCreate() {
       absl::StrFormat("INSERT INTO base(one, log_index, term, checksum) VALUES(1, 0, 0, %d)",
                       ChecksumOf(raft::LogPosition()))));
   LOCKSTEP_RETURN_IF_ERROR(transaction.Commit());
+  incarnation_ = incarnation;
   is_new_ = false;
   loaded_ = true;
   first_row_ = Index{1};
@@ -496,7 +503,8 @@ LogStore& LogStore::operator=(LogStore&&) noexcept = default;
 LogStore::~LogStore() = default;
 
 bool LogStore::is_new() const { return impl_->is_new(); }
-absl::Status LogStore::Create() { return impl_->Create(); }
+absl::Status LogStore::Create(Incarnation incarnation) { return impl_->Create(incarnation); }
+Incarnation LogStore::incarnation() const { return impl_->incarnation(); }
 absl::StatusOr<raft::DurableState> LogStore::Load() { return impl_->Load(); }
 absl::Status LogStore::StartWriting() { return impl_->StartWriting(); }
 absl::Status LogStore::Save(std::span<const raft::Write> writes) { return impl_->Save(writes); }

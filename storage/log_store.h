@@ -1,6 +1,6 @@
 // log.db: a node's Raft log and its vote, on SQLite (design §4).
 //
-// LAYOUT  (PRAGMA application_id = "LKlg", user_version = 1; see also storage/database_file.h)
+// LAYOUT  (PRAGMA application_id = "LKlg", user_version = 2; see also storage/database_file.h)
 //   entry           one row per log entry
 //     log_index       INTEGER  primary key
 //     term, time      INTEGER
@@ -42,7 +42,7 @@
 namespace lockstep::storage {
 
 // The format above: log.db's `user_version`.
-inline constexpr std::uint64_t kLogFormatVersion = 1;
+inline constexpr std::uint64_t kLogFormatVersion = 2;
 
 // The steps of a start, in this order: Open(); Create() if is_new(), else Load(); StartWriting();
 // then any number of Save(). Nothing before StartWriting() changes an existing log. (NodeStore does
@@ -67,7 +67,10 @@ class LogStore {
 
   // Makes the file that of a node that never ran. Durable when it returns.
   // REQUIRES: is_new().
-  absl::Status Create();
+  absl::Status Create(Incarnation incarnation);
+
+  // REQUIRES: !is_new().
+  Incarnation incarnation() const;
 
   // What Save() has stored, every row checked. DataLoss names the file, the table and the row.
   // REQUIRES: !is_new().

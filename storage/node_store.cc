@@ -39,12 +39,12 @@ absl::Status CheckFirstStart(const std::string& log_path, const std::string& sta
 }
 
 // INVARIANT 2: the steps of a first start that are still to be done.
-absl::Status FinishFirstStart(LogStore* log, StateStore* state) {
+absl::Status FinishFirstStart(const FirstStart& first, LogStore* log, StateStore* state) {
   if (state->is_new()) {
-    LOCKSTEP_RETURN_IF_ERROR(state->Create());
+    LOCKSTEP_RETURN_IF_ERROR(state->Create(first));
   }
   if (log->is_new()) {
-    LOCKSTEP_RETURN_IF_ERROR(log->Create());
+    LOCKSTEP_RETURN_IF_ERROR(log->Create(state->incarnation()));
   }
   return state->SetMade();
 }
@@ -52,8 +52,8 @@ absl::Status FinishFirstStart(LogStore* log, StateStore* state) {
 }  // namespace
 
 absl::StatusOr<NodeStore> NodeStore::Open(const std::string& folder, const std::string& vfs,
-                                          const Identity& identity, Expect expect,
-                                          std::uint64_t page_bytes) {
+                                          const Identity& identity, const FirstStart& first,
+                                          Expect expect, std::uint64_t page_bytes) {
   const std::string log_path = folder + "/log.db";
   const std::string state_path = folder + "/state.db";
   LOCKSTEP_ASSIGN_OR_RETURN(const bool log_exists, HasContent(log_path, vfs));
@@ -87,12 +87,19 @@ absl::StatusOr<NodeStore> NodeStore::Open(const std::string& folder, const std::
   if (!state.is_new()) {
     LOCKSTEP_ASSIGN_OR_RETURN(stored.image, state.Load());
   }
+  if (!log.is_new() && log.incarnation() != state.incarnation()) {
+    return absl::DataLossError(absl::StrFormat(
+        "%s: made at another time than %s: one of the two was replaced", log_path, state_path));
+  }
+  if (state.is_new()) {
+    stored.image.membership.membership = first.membership;
+  }
   if (!state.made()) {
-    if (stored.log != raft::DurableState() || stored.image != kv::Image()) {
+    if (stored.log != raft::DurableState() || stored.image.summary != kv::Summary()) {
       return absl::DataLossError(absl::StrFormat(
           "%s: says that the node never started, but one of its files holds data", state_path));
     }
-    LOCKSTEP_RETURN_IF_ERROR(FinishFirstStart(&log, &state));
+    LOCKSTEP_RETURN_IF_ERROR(FinishFirstStart(first, &log, &state));
   }
   LOCKSTEP_RETURN_IF_ERROR(log.StartWriting());
   LOCKSTEP_RETURN_IF_ERROR(state.StartWriting());

@@ -35,17 +35,20 @@ class NodeStore {
  public:
   // Opens the files of `identity` in `folder`, which must exist, through the SQLite VFS `vfs`
   // (empty: the default one), and reads and checks all that they hold. Makes them if neither is
-  // there and that is expected, with pages of `page_bytes`. An error names the file and the cause,
-  // and has changed no existing database:
+  // there and that is expected, as `first` says, with pages of `page_bytes`. An error names the file
+  // and the cause, and has changed no existing database:
   //   FailedPrecondition  another node's or program's file, a newer format, no such folder, or no
   //                       files where some are expected
-  //   DataLoss            a damaged file, or one of the two is missing
+  //   DataLoss            a damaged file, one of the two is missing, or they are not a pair
   //   Unavailable         another process runs on this folder
   //   and those of storage/sqlite.h
   static absl::StatusOr<NodeStore> Open(const std::string& folder, const std::string& vfs,
-                                        const Identity& identity,
+                                        const Identity& identity, const FirstStart& first = {},
                                         Expect expect = Expect::kFilesOrNone,
                                         std::uint64_t page_bytes = kPageBytesDefault);
+
+  // Of the files: FirstStart's, of when they were made.
+  Incarnation incarnation() const { return log_.incarnation(); }
 
   // Moves out what the files held when they were opened.
   StoredState TakeStored() { return std::move(stored_); }

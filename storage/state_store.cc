@@ -38,7 +38,8 @@ const Format& StateFormat() {
            "CREATE TABLE summary(one INTEGER PRIMARY KEY, applied_index INTEGER NOT NULL, "
            "applied_term INTEGER NOT NULL, time INTEGER NOT NULL, revision INTEGER NOT NULL, "
            "digest "
-           "INTEGER NOT NULL, key_count INTEGER NOT NULL, session_count INTEGER NOT NULL, checksum "
+           "INTEGER NOT NULL, membership_index INTEGER NOT NULL, membership BLOB NOT NULL, "
+           "key_count INTEGER NOT NULL, session_count INTEGER NOT NULL, checksum "
            "INTEGER NOT NULL)"},
       }};
   return format;
@@ -47,17 +48,20 @@ const Format& StateFormat() {
 // What the row of `summary` says.
 struct StoredSummary {
   kv::Summary summary;
+  raft::MembershipAt membership;
   std::uint64_t keys = 0;
   std::uint64_t sessions = 0;
 };
 
-std::uint64_t ChecksumOf(const StoredSummary& stored) {
+std::uint64_t ChecksumOf(const StoredSummary& stored, std::string_view membership) {
   return Checksum(RowKind::kSummary)
       .Add(stored.summary.applied_index.value)
       .Add(stored.summary.applied_term.value)
       .Add(stored.summary.time.value)
       .Add(stored.summary.revision.value)
       .Add(stored.summary.digest)
+      .Add(stored.membership.index.value)
+      .Add(membership)
       .Add(stored.keys)
       .Add(stored.sessions)
       .value();
@@ -85,8 +89,9 @@ absl::Status Damage(const Connection& connection, std::string_view what) {
 absl::StatusOr<StoredSummary> ReadSummary(const Connection& connection) {
   LOCKSTEP_ASSIGN_OR_RETURN(
       Statement select,
-      connection.Prepare("SELECT applied_index, applied_term, time, revision, digest, key_count, "
-                         "session_count, checksum FROM summary"));
+      connection.Prepare("SELECT applied_index, applied_term, time, revision, digest, "
+                         "membership_index, membership, key_count, session_count, checksum FROM "
+                         "summary"));
   LOCKSTEP_ASSIGN_OR_RETURN(const bool row, select.Step());
   if (!row) {
     return Damage(connection, "table summary: its row is missing");
@@ -97,11 +102,18 @@ absl::StatusOr<StoredSummary> ReadSummary(const Connection& connection) {
                     .time = {select.Integer(2)},
                     .revision = {select.Integer(3)},
                     .digest = select.Integer(4)};
-  stored.keys = select.Integer(5);
-  stored.sessions = select.Integer(6);
-  if (select.Integer(7) != ChecksumOf(stored)) {
+  stored.membership.index = {select.Integer(5)};
+  const std::string membership(select.Blob(6));
+  stored.keys = select.Integer(7);
+  stored.sessions = select.Integer(8);
+  if (select.Integer(9) != ChecksumOf(stored, membership)) {
     return Damage(connection, "table summary, row 1: wrong checksum");
   }
+  std::optional<raft::Membership> decoded = raft::DecodeMembership(membership);
+  if (!decoded.has_value()) {
+    return Damage(connection, "table summary, row 1: the membership cannot be read");
+  }
+  stored.membership.membership = *std::move(decoded);
   LOCKSTEP_ASSIGN_OR_RETURN(const bool more, select.Step());
   if (more) {
     return Damage(connection, "table summary: more than one row");
@@ -165,6 +177,7 @@ absl::StatusOr<kv::Image> ReadAll(const Connection& connection) {
   LOCKSTEP_ASSIGN_OR_RETURN(const StoredSummary stored, ReadSummary(connection));
   kv::Image image;
   image.summary = stored.summary;
+  image.membership = stored.membership;
   LOCKSTEP_RETURN_IF_ERROR(ReadKeys(connection, &image));
   LOCKSTEP_RETURN_IF_ERROR(ReadSessions(connection, &image));
   if (image.keys.size() != stored.keys) {
@@ -197,7 +210,8 @@ Statements::Statements(const Connection& connection)
     : transaction(connection),
       set_summary(connection.Declare(
           "UPDATE summary SET applied_index = ?, applied_term = ?, time = ?, revision = ?, "
-          "digest = ?, key_count = ?, session_count = ?, checksum = ?")),
+          "digest = ?, membership_index = ?, membership = ?, key_count = ?, session_count = ?, "
+          "checksum = ?")),
       insert_key(connection.Declare(
           "INSERT INTO key_value(id, key, value, create_revision, version, checksum) "
           "VALUES(?, ?, ?, ?, ?, ?)")),
@@ -227,6 +241,7 @@ class StateStore::Impl {
   Impl(DatabaseFile file, std::string vfs, const Identity& identity)
       : vfs_(std::move(vfs)),
         identity_(identity),
+        incarnation_(file.incarnation),
         is_new_(file.is_new),
         made_(file.made),
         writer_(std::move(file.connection)) {
@@ -245,10 +260,11 @@ class StateStore::Impl {
 
   bool is_new() const { return is_new_; }
   bool made() const { return made_; }
+  Incarnation incarnation() const { return incarnation_; }
   std::uint64_t size_bytes() const { return writer_->size_bytes(); }
 
   absl::Status SetMade();
-  absl::Status Create();
+  absl::Status Create(const FirstStart& first);
   absl::StatusOr<kv::Image> Load();
   absl::Status StartWriting();
   absl::Status Apply(const kv::Delta& delta);
@@ -256,13 +272,14 @@ class StateStore::Impl {
   absl::StatusOr<kv::Image> ReadImage();
 
  private:
-  absl::Status TryCreate();
+  absl::Status TryCreate(const FirstStart& first);
   absl::Status TrySetMade();
   absl::Status TryStartWriting();
   absl::Status OpenReader();
   absl::Status TryApply(const kv::Delta& delta);
   absl::Status TryInstall(const kv::Image& image);
-  absl::Status WriteSummary(const StoredSummary& stored);
+  // Runs a statement whose parameters are the columns in the order of the table.
+  static absl::Status Write(const StoredSummary& stored, Statement* statement);
   absl::Status RemoveKey(const kv::RowId& id);
   absl::Status AddKey(const kv::KeyRow& row);
   absl::Status RemoveSession(SessionId id);
@@ -278,6 +295,7 @@ class StateStore::Impl {
 
   std::string vfs_;
   Identity identity_;
+  Incarnation incarnation_;
   bool is_new_ = false;
   bool made_ = false;
   std::optional<std::uint64_t> wal_frames_;  // unless this process has written some
@@ -315,34 +333,37 @@ absl::Status StateStore::Impl::SetMade() {
 absl::Status StateStore::Impl::TrySetMade() {
   TransactionStatements statements(*writer_);
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements));
-  LOCKSTEP_RETURN_IF_ERROR(storage::SetMade(*writer_, identity_));
+  LOCKSTEP_RETURN_IF_ERROR(storage::SetMade(*writer_, identity_, incarnation_));
   LOCKSTEP_RETURN_IF_ERROR(transaction.Commit());
   made_ = true;
   wal_frames_.reset();
   return absl::OkStatus();
 }
 
-absl::Status StateStore::Impl::Create() {
+absl::Status StateStore::Impl::Create(const FirstStart& first) {
   CORE_ASSERT(is_new_);
   written_ = true;
   LOCKSTEP_RETURN_IF_ERROR(failure_);
-  return Remember(TryCreate());
+  return Remember(TryCreate(first));
 }
 
-absl::Status StateStore::Impl::TryCreate() {
+absl::Status StateStore::Impl::TryCreate(const FirstStart& first) {
   TransactionStatements statements(*writer_);
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements));
-  LOCKSTEP_RETURN_IF_ERROR(CreateTables(*writer_, StateFormat(), identity_, false));
-  const kv::Summary summary;
-  LOCKSTEP_RETURN_IF_ERROR(writer_->Execute(absl::StrFormat(
-      "INSERT INTO summary(one, applied_index, applied_term, time, revision, digest, key_count, "
-      "session_count, checksum) VALUES(1, %d, %d, %d, %d, %d, 0, 0, %d)",
-      summary.applied_index.value, summary.applied_term.value, summary.time.value,
-      summary.revision.value, summary.digest, ChecksumOf({summary, 0, 0}))));
+  LOCKSTEP_RETURN_IF_ERROR(
+      CreateTables(*writer_, StateFormat(), identity_, first.incarnation, false));
+  const StoredSummary stored = {.membership = {.membership = first.membership}};
+  LOCKSTEP_ASSIGN_OR_RETURN(
+      Statement insert,
+      writer_->Prepare("INSERT INTO summary(applied_index, applied_term, time, revision, digest, "
+                       "membership_index, membership, key_count, session_count, checksum, one) "
+                       "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"));
+  LOCKSTEP_RETURN_IF_ERROR(Write(stored, &insert));
   LOCKSTEP_RETURN_IF_ERROR(transaction.Commit());
   is_new_ = false;
   loaded_ = true;
-  stored_ = {summary, 0, 0};
+  incarnation_ = first.incarnation;
+  stored_ = stored;
   return absl::OkStatus();
 }
 
@@ -351,7 +372,7 @@ absl::StatusOr<kv::Image> StateStore::Impl::Load() {
   LOCKSTEP_RETURN_IF_ERROR(failure_);
   absl::StatusOr<kv::Image> image = ReadAll(*writer_);
   LOCKSTEP_RETURN_IF_ERROR(Remember(image.status()));
-  stored_ = {image->summary, image->keys.size(), image->sessions.size()};
+  stored_ = {image->summary, image->membership, image->keys.size(), image->sessions.size()};
   loaded_ = true;
   return image;
 }
@@ -414,7 +435,7 @@ absl::Status StateStore::Impl::MoveWal() {
 absl::Status StateStore::Impl::TryApply(const kv::Delta& delta) {
   CORE_ASSERT(delta.summary.applied_index >= stored_.summary.applied_index);
   CORE_ASSERT(delta.summary.revision >= stored_.summary.revision);
-  StoredSummary stored = {delta.summary, stored_.keys, stored_.sessions};
+  StoredSummary stored = {delta.summary, delta.membership, stored_.keys, stored_.sessions};
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements_->transaction));
   for (const kv::RowId& id : delta.removed_keys) {
     LOCKSTEP_RETURN_IF_ERROR(RemoveKey(id));
@@ -433,14 +454,15 @@ absl::Status StateStore::Impl::TryApply(const kv::Delta& delta) {
   // Each removed row was there, or there was an error.
   stored.keys = stored.keys + delta.added_keys.size() - delta.removed_keys.size();
   stored.sessions -= delta.removed_sessions.size();
-  LOCKSTEP_RETURN_IF_ERROR(WriteSummary(stored));
+  LOCKSTEP_RETURN_IF_ERROR(Write(stored, &statements_->set_summary));
   LOCKSTEP_RETURN_IF_ERROR(transaction.Commit());
   stored_ = stored;
   return absl::OkStatus();
 }
 
 absl::Status StateStore::Impl::TryInstall(const kv::Image& image) {
-  const StoredSummary stored = {image.summary, image.keys.size(), image.sessions.size()};
+  const StoredSummary stored = {image.summary, image.membership, image.keys.size(),
+                                image.sessions.size()};
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements_->transaction));
   LOCKSTEP_RETURN_IF_ERROR(statements_->delete_all_keys.Run());
   LOCKSTEP_RETURN_IF_ERROR(statements_->delete_all_sessions.Run());
@@ -450,22 +472,25 @@ absl::Status StateStore::Impl::TryInstall(const kv::Image& image) {
   for (const kv::SessionRow& row : image.sessions) {
     LOCKSTEP_RETURN_IF_ERROR(AddSession(row));
   }
-  LOCKSTEP_RETURN_IF_ERROR(WriteSummary(stored));
+  LOCKSTEP_RETURN_IF_ERROR(Write(stored, &statements_->set_summary));
   LOCKSTEP_RETURN_IF_ERROR(transaction.Commit());
   stored_ = stored;
   return absl::OkStatus();
 }
 
-absl::Status StateStore::Impl::WriteSummary(const StoredSummary& stored) {
-  Statement& set = statements_->set_summary;
+absl::Status StateStore::Impl::Write(const StoredSummary& stored, Statement* statement) {
+  Statement& set = *statement;
+  const std::string membership = raft::EncodeMembership(stored.membership.membership);
   set.Bind(1, stored.summary.applied_index.value);
   set.Bind(2, stored.summary.applied_term.value);
   set.Bind(3, stored.summary.time.value);
   set.Bind(4, stored.summary.revision.value);
   set.Bind(5, stored.summary.digest);
-  set.Bind(6, stored.keys);
-  set.Bind(7, stored.sessions);
-  set.Bind(8, ChecksumOf(stored));
+  set.Bind(6, stored.membership.index.value);
+  set.BindBlob(7, membership);
+  set.Bind(8, stored.keys);
+  set.Bind(9, stored.sessions);
+  set.Bind(10, ChecksumOf(stored, membership));
   return set.Run();
 }
 
@@ -564,7 +589,8 @@ StateStore::~StateStore() = default;
 bool StateStore::is_new() const { return impl_->is_new(); }
 bool StateStore::made() const { return impl_->made(); }
 absl::Status StateStore::SetMade() { return impl_->SetMade(); }
-absl::Status StateStore::Create() { return impl_->Create(); }
+absl::Status StateStore::Create(const FirstStart& first) { return impl_->Create(first); }
+Incarnation StateStore::incarnation() const { return impl_->incarnation(); }
 absl::StatusOr<kv::Image> StateStore::Load() { return impl_->Load(); }
 absl::Status StateStore::StartWriting() { return impl_->StartWriting(); }
 absl::Status StateStore::Apply(const kv::Delta& delta) { return impl_->Apply(delta); }

@@ -1,7 +1,7 @@
 // state.db: a node's data as of one applied index, on SQLite (design §4). It is the node's
 // snapshot: brought up to date by what changed since the last checkpoint.
 //
-// LAYOUT  (PRAGMA application_id = "LKst", user_version = 1; see also storage/database_file.h)
+// LAYOUT  (PRAGMA application_id = "LKst", user_version = 2; see also storage/database_file.h)
 //   key_value       one row per key
 //     id              INTEGER  primary key: RowKey(), so that rows of later revisions come after
 //     all
@@ -18,6 +18,8 @@
 //     one             INTEGER  always 1
 //     applied_index, applied_term, time, revision, digest
 //                     INTEGER  kv::Summary
+//     membership_index, membership
+//                     INTEGER, BLOB  raft::EncodeMembership() of the one in force
 //     key_count, session_count
 //                     INTEGER  rows of the other tables: a missing row is found
 //     checksum        INTEGER  of all of the above
@@ -42,7 +44,7 @@
 namespace lockstep::storage {
 
 // The format above: state.db's `user_version`.
-inline constexpr std::uint64_t kStateFormatVersion = 1;
+inline constexpr std::uint64_t kStateFormatVersion = 2;
 
 // The primary key of a row: 47 bits of revision (44 years at 100,000 a second) above 16 bits of
 // `sub` (kv::kCommandOperationsMax bounds it).
@@ -81,9 +83,12 @@ class StateStore {
   // REQUIRES: !is_new(), and StartWriting() was not called. Durable when it returns.
   absl::Status SetMade();
 
-  // Makes the file that of a node that never ran: kv::Image(). Durable when it returns.
+  // Makes the file that of a node that never ran. Durable when it returns.
   // REQUIRES: is_new().
-  absl::Status Create();
+  absl::Status Create(const FirstStart& first);
+
+  // REQUIRES: !is_new().
+  Incarnation incarnation() const;
 
   // The whole state, every row checked. DataLoss names the file, the table and the row.
   // REQUIRES: !is_new(), and StartWriting() was not called.

@@ -180,6 +180,7 @@ bool Take(format::SessionRow& in, SessionRow& row) {
 
 struct Header {
   Summary summary;
+  raft::MembershipAt membership;
   std::uint64_t keys = 0;
   std::uint64_t sessions = 0;
 };
@@ -194,6 +195,8 @@ void Fill(format::SnapshotHeader& out, const Header& header) {
   out.set_digest(summary.digest);
   out.set_keys(header.keys);
   out.set_sessions(header.sessions);
+  out.set_membership_index(header.membership.index.value);
+  out.set_membership(raft::EncodeMembership(header.membership.membership));
 }
 
 bool Take(const format::SnapshotHeader& in, Header& header) {
@@ -205,6 +208,9 @@ bool Take(const format::SnapshotHeader& in, Header& header) {
   header.summary.digest = in.digest();
   header.keys = in.keys();
   header.sessions = in.sessions();
+  std::optional<raft::Membership> membership = raft::DecodeMembership(in.membership());
+  if (!membership.has_value()) return false;
+  header.membership = {Index{in.membership_index()}, *std::move(membership)};
   return true;
 }
 
@@ -390,7 +396,8 @@ std::optional<Command> DecodeCommand(std::string_view bytes) {
 std::string EncodeImage(const Image& image) {
   std::string bytes;
   format::SnapshotHeader header;
-  AppendRecord(bytes, header, Header{image.summary, image.keys.size(), image.sessions.size()});
+  AppendRecord(bytes, header,
+               Header{image.summary, image.membership, image.keys.size(), image.sessions.size()});
   format::KeyRow key_row;
   for (const KeyRow& row : image.keys) AppendRecord(bytes, key_row, row);
   format::SessionRow session_row;
@@ -412,6 +419,7 @@ std::optional<Image> DecodeImage(std::string_view bytes) {
   if (!TakeRecord(bytes, scratch, header)) return std::nullopt;
   Image image;
   image.summary = header.summary;
+  image.membership = std::move(header.membership);
   if (!TakeRecords<format::KeyRow>(bytes, header.keys, image.keys)) return std::nullopt;
   if (!TakeRecords<format::SessionRow>(bytes, header.sessions, image.sessions)) {
     return std::nullopt;

@@ -16,7 +16,7 @@ namespace lockstep::kv {
 
 // Of the formats that this code writes, and the only ones that it reads.
 inline constexpr std::uint32_t kCommandVersion = 1;
-inline constexpr std::uint32_t kSnapshotVersion = 1;
+inline constexpr std::uint32_t kSnapshotVersion = 2;
 
 // What a command may be at most, whatever a node is configured to accept (lockstep::Limits must
 // stay below): guards decoding against bytes that ask for far more memory than they take. Larger

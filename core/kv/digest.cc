@@ -6,7 +6,7 @@
 namespace lockstep::kv {
 namespace {
 
-enum Domain : std::uint64_t { kKeyRow = 1, kSession, kReply, kSummary, kChecksum };
+enum Domain : std::uint64_t { kKeyRow = 1, kSession, kReply, kSummary, kChecksum, kMembership };
 
 // Little-endian on every machine; compilers make one load of it.
 std::uint64_t WordAt(const char* bytes, std::size_t size) {
@@ -103,8 +103,16 @@ std::uint64_t DigestOf(const Summary& summary) {
       .Finish();
 }
 
+std::uint64_t DigestOf(const raft::MembershipAt& membership) {
+  if (membership.index == Index()) return 0;
+  return Hasher(kMembership)
+      .Number(membership.index.value)
+      .Text(raft::EncodeMembership(membership.membership))
+      .Finish();
+}
+
 std::uint64_t DigestOf(const Image& image) {
-  std::uint64_t digest = DigestOf(image.summary);
+  std::uint64_t digest = DigestOf(image.summary) + DigestOf(image.membership);
   for (const KeyRow& row : image.keys) digest += DigestOf(row);
   for (const SessionRow& row : image.sessions) digest += DigestOf(row);
   return digest;

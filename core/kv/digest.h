@@ -49,6 +49,9 @@ std::uint64_t DigestOf(const SessionRow& row);
 // the digest of the empty state is 0.
 std::uint64_t DigestOf(const Summary& summary);
 
+// 0 for the configuration that a cluster begins with: it is none of the log's doing.
+std::uint64_t DigestOf(const raft::MembershipAt& membership);
+
 // Of a whole state, from its rows; what Summary::digest has to be.
 std::uint64_t DigestOf(const Image& image);
 

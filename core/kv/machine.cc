@@ -17,6 +17,10 @@ std::optional<Machine> Machine::FromImage(Image image, std::string* error) {
     why = "the summary tells of changes before the first entry";
     return std::nullopt;
   }
+  if (image.membership.index > summary.applied_index) {
+    why = "the membership is of an entry that is not applied";
+    return std::nullopt;
+  }
 
   std::optional<Store> store = Store::FromRows(summary.revision, std::move(image.keys), &why);
   if (!store.has_value()) return std::nullopt;
@@ -27,6 +31,8 @@ std::optional<Machine> Machine::FromImage(Image image, std::string* error) {
   machine.applied_index_ = summary.applied_index;
   machine.applied_term_ = summary.applied_term;
   machine.time_ = summary.time;
+  machine.membership_ = std::move(image.membership);
+  machine.membership_digest_ = DigestOf(machine.membership_);
   machine.store_ = *std::move(store);
   machine.sessions_ = *std::move(sessions);
   if (machine.summary() != summary) {
@@ -47,6 +53,13 @@ std::optional<CommandResult> Machine::Apply(const raft::Entry& entry) {
   // Before the command: whether its session has ended is a matter of the log alone.
   sessions_.EndExpired(time_);
   if (entry.kind == raft::EntryKind::kNoOp) return std::nullopt;
+  if (entry.kind == raft::EntryKind::kMembership) {
+    std::optional<raft::Membership> membership = raft::DecodeMembership(entry.payload.view());
+    CORE_ASSERT(membership.has_value());
+    membership_ = {entry.index, *std::move(membership)};
+    membership_digest_ = DigestOf(membership_);
+    return std::nullopt;
+  }
   CORE_ASSERT(entry.kind == raft::EntryKind::kCommand);
 
   std::optional<Command> command = DecodeCommand(entry.payload.view());
@@ -63,19 +76,22 @@ Summary Machine::summary() const {
   summary.applied_term = applied_term_;
   summary.time = time_;
   summary.revision = store_.revision();
-  summary.digest = store_.digest() + sessions_.digest() + DigestOf(summary);
+  summary.digest = store_.digest() + sessions_.digest() + membership_digest_ + DigestOf(summary);
   return summary;
 }
 
 Delta Machine::TakeDelta() {
   Delta delta;
   delta.summary = summary();
+  delta.membership = membership_;
   store_.TakeDelta(delta);
   sessions_.TakeDelta(SessionId{applied_index_.value}, delta);
   return delta;
 }
 
-Image Machine::ToImage() const { return Image{summary(), store_.Rows(), sessions_.Rows()}; }
+Image Machine::ToImage() const {
+  return Image{summary(), membership_, store_.Rows(), sessions_.Rows()};
+}
 
 CommandResult Machine::Execute(const OpenSession& command) {
   const SessionId id = {applied_index_.value};

@@ -17,7 +17,7 @@ namespace lockstep::kv {
 
 class Machine {
  public:
-  // The state before the first entry.
+  // The state before the first entry, of a node that was not told of any other member.
   Machine() = default;
 
   // Resumes from a checkpoint or an installed snapshot; Image{} is the state before the first
@@ -29,7 +29,8 @@ class Machine {
   // Ends the sessions whose time has come, applies one entry, and returns what its proposer is to
   // be told (nullopt for a no-op). A command that cannot be decoded passes like a no-op and is
   // answered with kUndecodable: identically on every replica.
-  // REQUIRES: entry.index follows summary().applied_index; term and time do not decrease.
+  // REQUIRES: entry.index follows summary().applied_index; term and time do not decrease; the
+  // payload of a membership entry can be decoded.
   std::optional<CommandResult> Apply(const raft::Entry& entry);
 
   // The key as it stands; null if absent. The pointer holds until the next Apply().
@@ -39,6 +40,7 @@ class Machine {
   Summary summary() const;
   // Alone it costs nothing: the rest of the summary has to be hashed.
   Index applied_index() const { return applied_index_; }
+  const raft::MembershipAt& membership() const { return membership_; }
 
   // What changed since the last TakeDelta() (or since construction), for a checkpoint. The caller
   // must store it: the next delta builds on it.
@@ -58,6 +60,8 @@ class Machine {
   Index applied_index_;
   Term applied_term_;
   ClusterTime time_;
+  raft::MembershipAt membership_;
+  std::uint64_t membership_digest_ = 0;
   Store store_;
   Sessions sessions_;
 };

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/raft/membership.h"
 #include "core/types.h"
 
 namespace lockstep::kv {
@@ -168,6 +169,7 @@ struct KeyRow {
 // A whole state.
 struct Image {
   Summary summary;
+  raft::MembershipAt membership;     // in force at summary.applied_index
   std::vector<KeyRow> keys;          // by id, rising
   std::vector<SessionRow> sessions;  // by id, rising
   friend bool operator==(const Image&, const Image&) = default;
@@ -176,6 +178,7 @@ struct Image {
 // What turns the state of the last checkpoint into this one.
 struct Delta {
   Summary summary;
+  raft::MembershipAt membership;             // of the state that is led to
   std::vector<RowId> removed_keys;           // rising; all of them stored
   std::vector<KeyRow> added_keys;            // by id, rising; none of them stored
   std::vector<SessionId> removed_sessions;   // rising; all of them stored

@@ -1,25 +1,13 @@
 #include "core/raft/config.h"
 
-#include <set>
-
 namespace lockstep::raft {
 
 std::string Validate(const Config& config) {
-  const std::set<NodeId> voters(config.voters.begin(), config.voters.end());
   if (config.cluster == ClusterId()) {
     return "the cluster id must not be 0";
   }
   if (config.id == NodeId()) {
     return "the node id must not be 0";
-  }
-  if (voters.size() != config.voters.size()) {
-    return "a voter is listed twice";
-  }
-  if (voters.count(NodeId()) != 0) {
-    return "a voter has the id 0";
-  }
-  if (voters.count(config.id) == 0) {
-    return "node " + std::to_string(config.id.value) + " is not among the voters";
   }
   if (config.heartbeat_interval <= Duration()) {
     return "the heartbeat interval must be positive";
@@ -32,6 +20,9 @@ std::string Validate(const Config& config) {
   }
   if (config.retransmit_timeout <= Duration() || config.snapshot_timeout <= Duration()) {
     return "the retransmit and snapshot timeouts must be positive";
+  }
+  if (config.disk_stall_timeout < config.election_timeout) {
+    return "the disk stall timeout must be at least the election timeout";
   }
   if (config.append_entries_max == 0 || config.append_bytes_max == 0 ||
       config.appends_in_flight_max == 0 || config.uncommitted_bytes_max == 0) {

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "core/types.h"
 
@@ -14,12 +13,15 @@ namespace lockstep::raft {
 struct Config {
   ClusterId cluster;
   NodeId id;
-  std::vector<NodeId> voters;  // `id` among them; the same on every node
+  Incarnation incarnation;  // of the node's files
 
   // A follower campaigns after hearing nothing for a time drawn from [1, 2) times this (§3.4).
   Duration election_timeout = Milliseconds(1000);
   // The leader lets each peer hear from it this often. At most a third of the election timeout.
   Duration heartbeat_interval = Milliseconds(100);
+  // A node whose disk has stored nothing for so long, while something waits for it, does not lead:
+  // it steps down if others can take over, and does not campaign.
+  Duration disk_stall_timeout = Milliseconds(5000);
   // An append or snapshot that is unanswered for so long counts as lost.
   Duration retransmit_timeout = Milliseconds(500);
   Duration snapshot_timeout = Milliseconds(30'000);

@@ -26,6 +26,10 @@ struct Event {
     kSnapshotInstalled,  // index
     kSnapshotRejected,   // peer, index; text: why
     kCheckpointStored,   // index
+    kMembershipChanged,  // index: of the entry, committed or not; text: the members
+    kTransferBegan,      // peer: who is to lead
+    kTransferEnded,      // peer; text: how
+    kExpelled,           // this node is no member any more; text: why
   };
   Kind kind = Kind::kBecameFollower;
   Term term;

@@ -26,6 +26,7 @@ struct LogPosition {
 enum class EntryKind : std::uint8_t {
   kNoOp = 1,     // appended by a new leader, so that it may commit what earlier terms left (§6.4)
   kCommand = 2,  // a client's command, opaque to Raft
+  kMembership = 3,  // EncodeMembership() of the configuration that holds from here on (§4.3)
 };
 
 struct Entry {
@@ -51,6 +52,9 @@ struct HardState {
 struct RequestVote {
   bool pre_vote = false;
   LogPosition last_log;
+  // The leader asked for this election (TimeoutNow), so that listening to it is no reason to
+  // refuse. Never with pre_vote.
+  bool transfer = false;
 
   friend bool operator==(const RequestVote&, const RequestVote&) = default;
 };
@@ -106,13 +110,32 @@ struct InstallSnapshotReply {
   friend bool operator==(const InstallSnapshotReply&, const InstallSnapshotReply&) = default;
 };
 
+// Leadership is handed over: the receiver, whose log is the leader's, is to campaign at once
+// (§3.10).
+struct TimeoutNow {
+  friend bool operator==(const TimeoutNow&, const TimeoutNow&) = default;
+};
+
+// The answer to any request of a node that certainly is no member: it may stop.
+struct Refused {
+  enum class Reason : std::uint8_t {
+    kRemoved = 1,       // the committed configuration is one that it was removed from
+    kOtherIncarnation,  // its files are not those that the member of this id has promised with
+  };
+  Reason reason = Reason::kRemoved;
+  Incarnation incarnation;  // the refused one
+
+  friend bool operator==(const Refused&, const Refused&) = default;
+};
+
 using Body = std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
-                          InstallSnapshot, InstallSnapshotReply>;
+                          InstallSnapshot, InstallSnapshotReply, TimeoutNow, Refused>;
 
 struct Message {
   ClusterId cluster;  // a node that was given another cluster's address must not be listened to
   NodeId from;
   NodeId to;
+  Incarnation incarnation;  // of the sender
   Term term;
   Body body;
 

@@ -1,6 +1,7 @@
 #include "core/raft/node.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/assert.h"
 #include "core/raft/quorum.h"
@@ -23,12 +24,23 @@ std::optional<Node> Node::Start(const Config& config, DurableState durable, Appl
              ", but the data only goes up to index " + std::to_string(applied.position.index.value);
     return std::nullopt;
   }
+  if (const Membership& membership = applied.membership.membership; membership != Membership()) {
+    if (std::string problem = raft::Validate(membership); !problem.empty()) {
+      *error = "the membership cannot be one: " + problem;
+      return std::nullopt;
+    }
+  }
   Index expected = durable.base.index.Next();
   Term term = durable.base.term;
   ClusterTime time;
   for (const Entry& entry : durable.entries) {
     if (entry.index != expected || entry.term < term || entry.time < time) {
       *error = "the log is not in order at index " + std::to_string(expected.value);
+      return std::nullopt;
+    }
+    if (entry.kind == EntryKind::kMembership && !DecodeMembership(entry.payload.view())) {
+      *error = "the log holds a membership that cannot be read at index " +
+               std::to_string(entry.index.value);
       return std::nullopt;
     }
     expected = expected.Next();
@@ -52,15 +64,20 @@ Node::Node(const Config& config, const DurableState& durable, AppliedState appli
       hard_state_(durable.hard_state),
       log_(durable.base,
            durable.base.index == applied.position.index ? applied.time : ClusterTime()),
+      history_(applied.membership),
       durability_(Index{durable.base.index.value + durable.entries.size()}),
       commit_index_(applied.position.index),
       role_(Follower{}) {
   for (const Entry& entry : durable.entries) {
+    if (entry.kind == EntryKind::kMembership && entry.index > applied.position.index) {
+      history_.Append({entry.index, *DecodeMembership(entry.payload.view())});
+    }
     log_.Append(entry);
   }
   if (!log_.Holds(applied.position)) {
     // A snapshot was installed, and the node stopped before its log followed (§5.1).
     log_.Reset(applied.position, applied.time);
+    history_ = MembershipHistory(applied.membership);
     durability_.Reset(applied.position.index);
     pending_.reset_to = applied.position;
     has_pending_ = true;
@@ -70,6 +87,7 @@ Node::Node(const Config& config, const DurableState& durable, AppliedState appli
     SetHardState({applied.position.term, NodeId()});
   }
   RestartElectionTimer();
+  ExpelIfRemoved();
 }
 
 // ---- Inputs -----------------------------------------------------------------------------------
@@ -79,18 +97,23 @@ void Node::Advance(Instant now) {
   if (std::holds_alternative<Leader>(role_)) {
     StepDownUnlessQuorumHeard();
   }
+  if (std::holds_alternative<Leader>(role_) && DiskStalls() && BestSuccessor() != NodeId()) {
+    Abdicate("its disk stores nothing");
+  }
   if (auto* leader = std::get_if<Leader>(&role_)) {
     HandleLostMessages();
     if (now_ >= leader->next_heartbeat) {
       HeartbeatAll();
+      PreferAnother();
     }
     return;
   }
   if (now_ < election_deadline_) {
     return;
   }
-  if (installing_) {
-    RestartElectionTimer();  // what it would campaign with is about to be replaced
+  if (installing_ || DiskStalls()) {
+    // What it would campaign with is about to be replaced; or it could not store what it leads.
+    RestartElectionTimer();
     return;
   }
   BecomePreCandidate();
@@ -99,13 +122,20 @@ void Node::Advance(Instant now) {
 void Node::Receive(const Message& message, Instant now) {
   now_ = std::max(now_, now);
   if (message.cluster != config_.cluster || message.to != config_.id ||
-      message.from == config_.id || !IsVoter(message.from)) {
+      message.from == config_.id || expelled_ || RefuseSender(message)) {
+    return;
+  }
+  if (auto* leader = std::get_if<Leader>(&role_)) {
+    leader->first_heard.emplace(message.from, message.incarnation);
+  }
+  if (const auto* refused = std::get_if<Refused>(&message.body)) {
+    Handle(message.from, *refused);  // of whatever term: it stays true
     return;
   }
   const auto* vote = std::get_if<RequestVote>(&message.body);
   const auto* vote_reply = std::get_if<RequestVoteReply>(&message.body);
   if (message.term > current_term()) {
-    if (vote != nullptr && ListensToLeader() && leader() != message.from) {
+    if (vote != nullptr && !vote->transfer && ListensToLeader() && leader() != message.from) {
       return;  // §4.2.3: whoever hears from a leader does not help to depose it
     }
     const bool asks_only = vote != nullptr && vote->pre_vote;
@@ -118,12 +148,21 @@ void Node::Receive(const Message& message, Instant now) {
     RejectStale(message);
     return;
   }
-  std::visit([&](const auto& body) { Handle(message.from, body, message.term); }, message.body);
+  std::visit(
+      [&](const auto& body) {
+        if constexpr (!std::is_same_v<std::decay_t<decltype(body)>, Refused>) {
+          Handle(message.from, body, message.term);
+        }
+      },
+      message.body);
 }
 
 void Node::Persisted(WriteId id, Instant now) {
   now_ = std::max(now_, now);
   durability_.Persisted(id);
+  while (!storing_.empty() && storing_.front().first <= id) {
+    storing_.pop_front();
+  }
   ReleaseHeld();
   if (std::holds_alternative<Candidate>(role_)) {
     CountVotes();  // our own may count now
@@ -140,6 +179,9 @@ std::variant<LogPosition, ProposalRefusal> Node::Propose(Bytes payload, Instant 
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) {
     return ProposalRefusal::kNotLeader;
+  }
+  if (leader->transfer) {
+    return ProposalRefusal::kTransferring;
   }
   // One proposal is always taken, or a large one could never be.
   if (leader->uncommitted_bytes > 0 &&
@@ -166,8 +208,10 @@ void Node::SnapshotInstalled(AppliedState applied, Instant now) {
   CORE_ASSERT(applied.position.index > commit_index_);
   installing_.reset();
   log_.Reset(applied.position, applied.time);
+  history_ = MembershipHistory(applied.membership);
   durability_.Reset(applied.position.index);
   commit_index_ = applied.position.index;
+  MembershipChanged();
   pending_.entries.clear();
   pending_.compact_to.reset();
   pending_.reset_to = applied.position;
@@ -242,6 +286,11 @@ void Node::CheckpointCovers(Index index) {
 }
 
 NodeEffects Node::TakeEffects() {
+  if (std::holds_alternative<Leader>(role_)) {
+    ProceedWithMembership();
+    ProceedWithTransfer();
+  }
+  ExpelIfRemoved();
   if (auto* leader = std::get_if<Leader>(&role_)) {
     // A read may only be answered by a leader that knows the commit index of the terms before its
     // own, that is once an entry of its own is committed (§6.4).
@@ -257,6 +306,7 @@ NodeEffects Node::TakeEffects() {
     pending_.id = last_write_;
     durability_.Started(last_write_,
                         pending_.entries.empty() ? Index() : pending_.entries.back().index);
+    storing_.emplace_back(last_write_, now_);
     effects_.write = std::exchange(pending_, {});
     has_pending_ = false;
   }
@@ -312,17 +362,21 @@ void Node::Handle(NodeId from, const RequestVoteReply& reply, Term term) {
   }
 }
 
+bool Node::HasQuorum(const std::set<NodeId>& granted) const {
+  return ReachedByQuorum(membership().membership,
+                         [&](NodeId id) { return granted.count(id) != 0; });
+}
+
 void Node::CountVotes() {
-  const std::size_t majority = Majority(config_.voters.size());
   if (const auto* pre = std::get_if<PreCandidate>(&role_)) {
-    if (pre->granted.size() >= majority) {
-      BecomeCandidate();
+    if (HasQuorum(pre->granted)) {
+      BecomeCandidate(false);
     }
   } else if (auto* candidate = std::get_if<Candidate>(&role_)) {
     if (HardStateIsDurable()) {
       candidate->granted.insert(config_.id);
     }
-    if (candidate->granted.size() >= majority) {
+    if (HasQuorum(candidate->granted)) {
       BecomeLeader();
     }
   }
@@ -342,10 +396,6 @@ bool Node::ListensToLeader() const {
          now_ < follower->last_contact + config_.election_timeout;
 }
 
-bool Node::IsVoter(NodeId node) const {
-  return std::find(config_.voters.begin(), config_.voters.end(), node) != config_.voters.end();
-}
-
 // ---- Roles ------------------------------------------------------------------------------------
 
 void Node::SetHardState(HardState state) {
@@ -359,6 +409,7 @@ void Node::SetHardState(HardState state) {
 
 void Node::BecomeFollower(Term term, NodeId leader, const std::string& why) {
   if (auto* was = std::get_if<Leader>(&role_)) {
+    EndTransfer(true, {});
     const std::vector<RequestId> reads = was->reads.TakeAll();
     effects_.refused_reads.insert(effects_.refused_reads.end(), reads.begin(), reads.end());
     Emit({.kind = Event::Kind::kSteppedDown,
@@ -412,15 +463,15 @@ void Node::BecomePreCandidate() {
         .peer = {},
         .index = log_.last_index(),
         .text = {}});
-  for (const NodeId voter : config_.voters) {
-    if (voter != config_.id) {
-      SendNow(voter, current_term().Next(), RequestVote{.pre_vote = true, .last_log = log_.last()});
+  for (const auto& [id, member] : membership().membership.members) {
+    if (id != config_.id && (member.voter || member.outgoing)) {
+      SendNow(id, current_term().Next(), RequestVote{.pre_vote = true, .last_log = log_.last()});
     }
   }
   CountVotes();
 }
 
-void Node::BecomeCandidate() {
+void Node::BecomeCandidate(bool transfer) {
   SetHardState({current_term().Next(), NodeId()});
   SetHardState({current_term(), config_.id});
   role_ = Candidate{};
@@ -432,9 +483,10 @@ void Node::BecomeCandidate() {
         .text = {}});
   // Held until the term and our own vote are durable: after a crash in between this node could
   // campaign in the same term again with a shorter log, and take these votes for it.
-  for (const NodeId voter : config_.voters) {
-    if (voter != config_.id) {
-      SendWhenDurable(voter, RequestVote{.pre_vote = false, .last_log = log_.last()});
+  for (const auto& [id, member] : membership().membership.members) {
+    if (id != config_.id && (member.voter || member.outgoing)) {
+      SendWhenDurable(
+          id, RequestVote{.pre_vote = false, .last_log = log_.last(), .transfer = transfer});
     }
   }
 }
@@ -444,16 +496,13 @@ void Node::BecomeLeader() {
   CORE_ASSERT(voted_for() == config_.id);
   CORE_ASSERT(!installing_);
   Leader leader;
-  for (const NodeId voter : config_.voters) {
-    if (voter != config_.id) {
-      leader.peers.emplace(voter, Progress(log_.last_index(), now_));
-    }
-  }
   leader.first_own_index = log_.last_index().Next();
   leader.since = now_;
   leader.time_at_election = log_.last_time();
+  leader.may_prefer_another = now_ + config_.election_timeout * 2;
   role_ = std::move(leader);
   election_deadline_ = Instant::Never();
+  TrackMembers();
   Emit({.kind = Event::Kind::kBecameLeader,
         .term = current_term(),
         .peer = config_.id,
@@ -464,6 +513,10 @@ void Node::BecomeLeader() {
 }
 
 void Node::RestartElectionTimer() {
+  if (!IsVoter() || expelled_) {
+    election_deadline_ = Instant::Never();  // only voters campaign
+    return;
+  }
   const std::int64_t timeout = config_.election_timeout.ns;
   election_deadline_ = now_ + Duration{random_.Between(timeout, 2 * timeout - 1)};
 }
@@ -556,6 +609,10 @@ Index Node::Append(const std::vector<Entry>& entries, LogPosition previous) {
     log_.Append(entry);
     pending_.entries.push_back(entry);
     has_pending_ = true;
+    if (entry.kind == EntryKind::kMembership) {
+      history_.Append({entry.index, *DecodeMembership(entry.payload.view())});
+      MembershipChanged();
+    }
   }
   return {previous.index.value + entries.size()};
 }
@@ -571,6 +628,9 @@ void Node::TruncateFrom(Index index) {
   durability_.Truncated(index);
   while (!pending_.entries.empty() && pending_.entries.back().index >= index) {
     pending_.entries.pop_back();
+  }
+  if (history_.TruncateFrom(index)) {
+    MembershipChanged();
   }
 }
 
@@ -647,7 +707,11 @@ void Node::Handle(NodeId from, const AppendEntriesReply& reply, Term) {
   if (leader == nullptr) {
     return;
   }
-  Progress& progress = leader->peers.at(from);
+  const auto found = leader->peers.find(from);
+  if (found == leader->peers.end()) {
+    return;  // it has been removed meanwhile
+  }
+  Progress& progress = found->second;
   progress.Heard(std::min(reply.round, leader->round), now_);
   if (reply.success) {
     if (reply.match <= log_.last_index()) {
@@ -665,7 +729,11 @@ void Node::Handle(NodeId from, const InstallSnapshotReply& reply, Term) {
   if (leader == nullptr || reply.match > log_.last_index()) {
     return;
   }
-  Progress& progress = leader->peers.at(from);
+  const auto found = leader->peers.find(from);
+  if (found == leader->peers.end()) {
+    return;
+  }
+  Progress& progress = found->second;
   progress.Heard(0, now_);
   progress.Acknowledged(reply.match, now_);
   AdvanceLeaderCommit();
@@ -673,11 +741,9 @@ void Node::Handle(NodeId from, const InstallSnapshotReply& reply, Term) {
 
 void Node::AdvanceLeaderCommit() {
   auto& leader = std::get<Leader>(role_);
-  VoterValues<Index> stored = {durability_.index()};
-  for (const auto& [peer, progress] : leader.peers) {
-    stored.push_back(progress.match_index());
-  }
-  const Index index = ReachedByMajority(std::move(stored));
+  const Index index = ReachedByQuorum(membership().membership, [&](NodeId id) {
+    return id == config_.id ? durability_.index() : leader.peers.at(id).match_index();
+  });
   // §3.6.2: only an entry of its own term may be committed by counting.
   if (index > commit_index_ && index >= leader.first_own_index) {
     CommitTo(index);
@@ -698,6 +764,7 @@ void Node::CommitTo(Index index) {
     }
   }
   commit_index_ = index;
+  history_.ForgetBefore(index);
 }
 
 Index Node::appliable_index() const { return std::min(commit_index_, durability_.index()); }
@@ -725,11 +792,10 @@ void Node::HeartbeatAll() {
 
 void Node::ConfirmReads() {
   auto& leader = std::get<Leader>(role_);
-  VoterValues<std::uint64_t> rounds = {leader.round};
-  for (const auto& [peer, progress] : leader.peers) {
-    rounds.push_back(progress.acknowledged_round());
-  }
-  if (auto ready = leader.reads.Confirmed(ReachedByMajority(std::move(rounds)))) {
+  const std::uint64_t round = ReachedByQuorum(membership().membership, [&](NodeId id) {
+    return id == config_.id ? leader.round : leader.peers.at(id).acknowledged_round();
+  });
+  if (auto ready = leader.reads.Confirmed(round)) {
     effects_.ready_reads.push_back(*std::move(ready));
   }
 }
@@ -773,19 +839,17 @@ void Node::HandleLostMessages() {
   }
 }
 
-// The moment since which a majority, the leader included, has been heard.
+// The moment since which a quorum, the leader included, has been heard.
 Instant Node::QuorumContact() const {
   const auto& leader = std::get<Leader>(role_);
-  VoterValues<Instant> contacts = {now_};
-  for (const auto& [peer, progress] : leader.peers) {
-    contacts.push_back(progress.last_contact());
-  }
-  return ReachedByMajority(std::move(contacts));
+  return ReachedByQuorum(membership().membership, [&](NodeId id) {
+    return id == config_.id ? now_ : leader.peers.at(id).last_contact();
+  });
 }
 
 void Node::StepDownUnlessQuorumHeard() {
   if (now_ >= QuorumContact() + config_.election_timeout) {
-    BecomeFollower(current_term(), NodeId(), "no majority answered for an election timeout");
+    BecomeFollower(current_term(), NodeId(), "no quorum answered for an election timeout");
   }
 }
 
@@ -795,6 +859,7 @@ Message Node::MakeMessage(NodeId to, Term term, Body body) const {
   return {.cluster = config_.cluster,
           .from = config_.id,
           .to = to,
+          .incarnation = config_.incarnation,
           .term = term,
           .body = std::move(body)};
 }
@@ -831,13 +896,23 @@ Instant Node::NextDeadline() const {
     return election_deadline_;
   }
   Instant deadline = leader->next_heartbeat;
+  if (DiskStallsAt() > now_) {
+    deadline = std::min(deadline, DiskStallsAt());
+  }
   if (!leader->peers.empty()) {
     deadline = std::min(deadline, QuorumContact() + config_.election_timeout);
+  }
+  if (leader->transfer) {
+    deadline = std::min(deadline, leader->transfer->deadline);
   }
   for (const auto& [peer, progress] : leader->peers) {
     deadline = std::min(deadline, progress.LossDeadline(config_));
   }
   return deadline;
+}
+
+Instant Node::DiskStallsAt() const {
+  return storing_.empty() ? Instant::Never() : storing_.front().second + config_.disk_stall_timeout;
 }
 
 }  // namespace lockstep::raft

@@ -1,5 +1,6 @@
-// Raft consensus (Ongaro 2014: chapter 3, pre-vote §9.6, leader stickiness §4.2.3, check-quorum
-// §6.2, ReadIndex §6.4, snapshots chapter 5) as a pure state machine.
+// Raft consensus (Ongaro 2014: chapter 3, leadership transfer §3.10, membership chapter 4, pre-vote
+// §9.6, leader stickiness §4.2.3, check-quorum §6.2, ReadIndex §6.4, snapshots chapter 5) as a pure
+// state machine.
 //
 // A Node never sends, writes, sleeps, logs or reads a clock. Inputs enter through the functions
 // below, each with the node's local time; everything it wants done leaves through TakeEffects().
@@ -22,6 +23,8 @@
 #include "core/raft/durability.h"
 #include "core/raft/event.h"
 #include "core/raft/log.h"
+#include "core/raft/membership_change.h"
+#include "core/raft/membership_history.h"
 #include "core/raft/message.h"
 #include "core/raft/progress.h"
 #include "core/raft/reads.h"
@@ -35,6 +38,15 @@ namespace lockstep::raft {
 struct AppliedState {
   LogPosition position;
   ClusterTime time;
+  MembershipAt membership;  // in force at `position`
+};
+
+// How a leader's attempt to hand leadership over ended.
+struct TransferEnded {
+  NodeId target;
+  bool moved = false;  // this node leads no more; not that `target` has won
+  bool asked = false;  // `target` was asked to campaign, and may do so yet
+  std::string why;     // if not
 };
 
 // A snapshot that came from the leader. Nothing is known of its bytes yet.
@@ -54,11 +66,21 @@ struct NodeEffects {
   // To install, then SnapshotInstalled(); or not to, then SnapshotRejected(). Until one of them is
   // called the node takes no entries and does not campaign.
   std::optional<ReceivedSnapshot> received_snapshot;
+  std::optional<TransferEnded> transfer_ended;
+  // The configuration that counts from now on, committed or not, if it has changed: it names whom
+  // to talk to.
+  std::optional<MembershipAt> membership;
+  // This node is no member any more, and says why: it does nothing from now on.
+  std::optional<std::string> expelled;
   std::vector<Event> events;
   Instant deadline = Instant::Never();
 };
 
-enum class ProposalRefusal : std::uint8_t { kNotLeader = 1, kTooMuchUncommitted };
+enum class ProposalRefusal : std::uint8_t {
+  kNotLeader = 1,
+  kTooMuchUncommitted,
+  kTransferring,  // leadership is being handed over
+};
 
 class Node {
  public:
@@ -83,6 +105,18 @@ class Node {
   // effect once the entry at the returned position is applied; it certainly does not if that index
   // is applied with another term; its fate is unknown if a snapshot passes the index first.
   [[nodiscard]] std::variant<LogPosition, ProposalRefusal> Propose(Bytes payload, Instant now);
+
+  // Changes who belongs to the cluster, if this node leads and no other change is under way: the
+  // position of the entry that does it, or that begins it. A joint configuration is left by itself
+  // once it is committed (§4.3); the change is done when a configuration at or after the position
+  // that is not joint is committed. Refuses what would leave no live quorum.
+  [[nodiscard]] std::variant<LogPosition, MembershipRefusal> ChangeMembership(
+      const MembershipChange& change, Instant now);
+
+  // Hands leadership to `target`, or to the best voter for it if that is 0 (§3.10): proposals are
+  // refused until it has ended, as NodeEffects::transfer_ended tells, at the latest after an
+  // election timeout. Not empty: why it did not begin.
+  [[nodiscard]] std::string TransferLeadership(NodeId target, Instant now);
 
   // Asks for a linearizable read, to be answered by ready_reads or refused_reads. False if this
   // node does not lead: then nothing is changed.
@@ -115,7 +149,12 @@ class Node {
   // Of the current term; 0 if not known.
   NodeId leader() const;
   bool installing() const { return installing_.has_value(); }
-  // Null unless this node leads and `peer` is another voter.
+  // The configuration that counts now, committed or not.
+  const MembershipAt& membership() const { return history_.latest(); }
+  // The one that is in force when everything committed is applied.
+  const MembershipAt& committed_membership() const { return history_.At(commit_index_); }
+  bool expelled() const { return expelled_; }
+  // Null unless this node leads and `peer` is another member.
   const Progress* progress(NodeId peer) const;
   // Of the entry committed last while leading, from append to commit.
   std::optional<Duration> commit_time() const { return commit_time_; }
@@ -136,6 +175,19 @@ class Node {
   struct Candidate {
     std::set<NodeId> granted;
   };
+  // How a learner catches up (§4.2.1): in rounds, each of which is to copy what the log held when
+  // the round began.
+  struct CatchUp {
+    Index target;
+    std::uint64_t answered_round = 0;  // of heartbeats, to be answered before the round ends
+    Instant since;
+    std::uint64_t fast_rounds = 0;  // one after the other
+  };
+  struct Transfer {
+    NodeId target;
+    Instant deadline;
+    bool sent = false;  // TimeoutNow
+  };
   struct Leader {
     std::map<NodeId, Progress> peers;
     Index first_own_index;  // of the no-op of this term
@@ -146,6 +198,11 @@ class Node {
     ClusterTime time_at_election;
     std::deque<std::pair<Index, Instant>> appended;  // not committed yet, and when they came
     std::uint64_t uncommitted_bytes = 0;
+    std::map<NodeId, CatchUp> catching_up;      // learners to be promoted
+    std::map<NodeId, Incarnation> first_heard;  // of members whose incarnation is not known
+    std::optional<Transfer> transfer;
+    Instant
+        may_prefer_another;  // not before then is leadership given to a member of higher priority
   };
 
   Node(const Config& config, const DurableState& durable, AppliedState applied, Random random,
@@ -162,17 +219,20 @@ class Node {
   void RejectStale(const Message& message);
   bool ListensToLeader() const;  // heard of one within the minimum election timeout
   bool IsUpToDate(LogPosition last_log) const;
-  bool IsVoter(NodeId node) const;
+  bool IsVoter() const { return membership().membership.IsVoter(config_.id); }
+  bool RefuseSender(const Message& message);
+  void Expel(const std::string& why);
 
   void SetHardState(HardState state);
   void BecomeFollower(Term term, NodeId leader, const std::string& why);
   Follower& FollowLeader(NodeId leader);
   void BecomePreCandidate();
-  void BecomeCandidate();
+  void BecomeCandidate(bool transfer);
   void BecomeLeader();
   void CountVotes();
   void RestartElectionTimer();
   void StepDownUnlessQuorumHeard();
+  bool HasQuorum(const std::set<NodeId>& granted) const;
 
   Index Append(const std::vector<Entry>& entries, LogPosition previous);
   void AppendOwn(EntryKind kind, Bytes payload);
@@ -181,6 +241,28 @@ class Node {
   void Acknowledge(Follower& follower);
   void CommitTo(Index index);
   void AdvanceLeaderCommit();
+
+  // ---- node_membership.cc
+  void MembershipChanged();
+  void TrackMembers();
+  void AppendMembership(const Membership& membership);
+  void ProceedWithMembership();
+  std::optional<Membership> WithIncarnations() const;
+  std::optional<Membership> WithPromotion();
+  bool IsCaughtUp(NodeId learner, const Progress& progress);
+  bool IsLive(NodeId member) const;  // heard of within an election timeout
+  std::string LacksLiveQuorum(const Membership& membership) const;
+  void ExpelIfRemoved();
+
+  // ---- node_transfer.cc
+  void Handle(NodeId from, const TimeoutNow& request, Term term);
+  void Handle(NodeId from, const Refused& refused);
+  NodeId BestSuccessor() const;
+  void ProceedWithTransfer();
+  void EndTransfer(bool moved, const std::string& why);
+  void PreferAnother();
+  // Gives up leadership, and asks the best voter to take it.
+  void Abdicate(const std::string& why);
 
   void HeartbeatAll();
   void ConfirmReads();
@@ -196,6 +278,9 @@ class Node {
   bool HardStateIsDurable() const { return hard_state_write_ <= durability_.persisted(); }
   void Emit(Event event) { effects_.events.push_back(std::move(event)); }
   Instant NextDeadline() const;
+  bool DiskStalls() const { return now_ >= DiskStallsAt(); }
+  // When the oldest write under way will have taken too long; Never() if none is under way.
+  Instant DiskStallsAt() const;
 
   Config config_;
   Random random_;
@@ -203,6 +288,8 @@ class Node {
 
   HardState hard_state_;
   Log log_;
+  MembershipHistory history_;  // what is committed, and all since
+  bool expelled_ = false;
   Durability durability_;
   Index commit_index_;
   std::variant<Follower, PreCandidate, Candidate, Leader> role_;
@@ -213,6 +300,8 @@ class Node {
   WriteId hard_state_write_;  // makes hard_state_ durable; perhaps not handed out yet
   Write pending_;             // to be handed out next, if has_pending_
   bool has_pending_ = false;
+
+  std::deque<std::pair<WriteId, Instant>> storing_;  // handed out, not durable, and since when
 
   struct Held {
     WriteId until;

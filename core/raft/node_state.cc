@@ -14,6 +14,11 @@ void Node::TellState(StateSink& sink) const {
   sink.Node(config_.id);
   Tell(hard_state_, sink);
   log_.TellState(sink);
+  sink.Number(membership().index.value);  // the entry is in the log, or committed
+  sink.Number(committed_membership().index.value);
+  sink.Text(EncodeMembership(committed_membership().membership));
+  sink.Number(expelled_ ? 1 : 0);
+  sink.Number(DiskStalls() ? 1 : 0);
   durability_.TellState(sink);
   sink.Number(commit_index_.value);
   sink.Number(installing_.has_value() ? 1 : 0);
@@ -57,6 +62,19 @@ void Node::TellState(StateSink& sink) const {
                 static_cast<std::uint64_t>((now_ - leader.since).ns));
     sink.Number(leader.appended.size());  // the last of the log
     sink.Number(leader.uncommitted_bytes);
+    sink.Number(leader.transfer.has_value() ? 1 : 0);
+    if (leader.transfer) {
+      sink.Node(leader.transfer->target);
+      sink.Number(leader.transfer->sent ? 1 : 0);
+      sink.Number(static_cast<std::uint64_t>((leader.transfer->deadline - now_).ns));
+    }
+    for (const auto& [id, rounds] : leader.catching_up) {
+      sink.Section(id);
+      sink.Number(rounds.target.value);
+      sink.Number(rounds.answered_round);
+      sink.Number(rounds.fast_rounds);
+    }
+    sink.Section(NodeId());
     for (const auto& [peer, progress] : leader.peers) {
       sink.Section(peer);
       progress.TellState(config_, now_, sink);

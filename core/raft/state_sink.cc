@@ -25,6 +25,7 @@ void Tell(const std::optional<T>& value, StateSink& sink) {
 void Tell(const RequestVote& body, StateSink& sink) {
   sink.Number(body.pre_vote ? 1 : 0);
   Tell(body.last_log, sink);
+  sink.Number(body.transfer ? 1 : 0);
 }
 
 void Tell(const RequestVoteReply& body, StateSink& sink) {
@@ -56,6 +57,13 @@ void Tell(const InstallSnapshot& body, StateSink& sink) {
 
 void Tell(const InstallSnapshotReply& body, StateSink& sink) { sink.Number(body.match.value); }
 
+void Tell(const TimeoutNow&, StateSink&) {}
+
+void Tell(const Refused& body, StateSink& sink) {
+  sink.Number(static_cast<std::uint64_t>(body.reason));
+  sink.Number(body.incarnation.value);
+}
+
 }  // namespace
 
 void Tell(LogPosition position, StateSink& sink) {
@@ -80,6 +88,7 @@ void Tell(const Message& message, StateSink& sink) {
   sink.Number(message.cluster.value);
   sink.Node(message.from);
   sink.Node(message.to);
+  sink.Number(message.incarnation.value);
   sink.Number(message.term.value);
   sink.Number(message.body.index());
   std::visit([&](const auto& body) { Tell(body, sink); }, message.body);

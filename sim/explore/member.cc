@@ -63,16 +63,18 @@ LogShadow ShadowOf(const raft::Node& node) {
 }
 
 Member::Member(const Bounds& bounds, NodeId id) : bounds_(bounds), id_(id) {
+  std::vector<NodeId> voters;
+  for (std::uint64_t voter = 1; voter <= bounds_.nodes; ++voter) {
+    voters.push_back({voter});
+  }
+  checkpoint_.membership.membership = raft::MembershipOf(voters);
   Start();
   Facts facts;
   Take(facts);
 }
 
 raft::Config Member::ConfigOf(NodeId id) const {
-  raft::Config config{.cluster = {1}, .id = id, .voters = {}};
-  for (std::uint64_t voter = 1; voter <= bounds_.nodes; ++voter) {
-    config.voters.push_back({voter});
-  }
+  raft::Config config{.cluster = {1}, .id = id, .incarnation = {}};
   config.election_timeout = kElectionTimeout;
   config.heartbeat_interval = kElectionTimeout / 4;
   config.retransmit_timeout = kElectionTimeout / 8;
@@ -100,7 +102,8 @@ void Member::Restart(std::size_t survived, bool installed) {
   }
   if (installed) {
     checkpoint_ = {.position = installation_->last_included,
-                   .time = {std::stoull(std::string(installation_->data.view()))}};
+                   .time = {std::stoull(std::string(installation_->data.view()))},
+                   .membership = checkpoint_.membership};  // it never changes here
   }
   writes_.clear();
   snapshots_wanted_.clear();
@@ -192,7 +195,8 @@ Facts Member::Step(StepKind kind, std::uint64_t number, const raft::Message* mes
       break;
     case StepKind::kInstall:
       checkpoint_ = {.position = installation_->last_included,
-                     .time = {std::stoull(std::string(installation_->data.view()))}};
+                     .time = {std::stoull(std::string(installation_->data.view()))},
+                     .membership = checkpoint_.membership};  // it never changes here
       installation_.reset();
       applied_ = checkpoint_;
       node_->SnapshotInstalled(applied_, now_);

@@ -5,6 +5,7 @@
 #include "core/assert.h"
 #include "sim/describe.h"
 #include "sim/oracles/leader_completeness.h"
+#include "sim/oracles/majorities.h"
 #include "sim/violation.h"
 
 namespace lockstep::sim::explore {
@@ -244,7 +245,7 @@ void World::CheckCluster(const State& state, NodeId acted, const Outcome& outcom
         disks.push_back(&space_.member(next->members[i]).disk());
       }
       CheckCommitIsOnAQuorum(acted, brief.role == raft::Role::kLeader, brief.term, known,
-                             history.canonical, disks);
+                             history.canonical, node.membership().membership, disks);
     }
   }
   history.served = std::max(history.served, outcome.served);
@@ -254,16 +255,15 @@ void World::CheckCluster(const State& state, NodeId acted, const Outcome& outcom
 // A leader was elected by a majority. A disk that has gone on to a later term no longer tells whom
 // it voted for.
 void World::CheckElected(const State& next, NodeId elected, Term term) const {
-  std::size_t votes = 0;
-  for (std::size_t i = 0; i < space_.bounds().nodes; ++i) {
-    const raft::HardState& disk = space_.member(next.members[i]).disk().hard_state();
-    votes += disk == raft::HardState{term, elected} || disk.current_term > term ? 1 : 0;
-  }
-  if (2 * votes <= space_.bounds().nodes) {
-    throw Violation("votes are durable",
-                    "node " + std::to_string(elected.value) + " leads term " +
-                        std::to_string(term.value) + " with " + std::to_string(votes) + " of " +
-                        std::to_string(space_.bounds().nodes) + " votes on disk");
+  const auto voted = [&](NodeId voter) {
+    const raft::HardState& disk = space_.member(next.members[voter.value - 1]).disk().hard_state();
+    return disk == raft::HardState{term, elected} || disk.current_term > term;
+  };
+  const raft::Node& leader = space_.member(next.members[elected.value - 1]).node();
+  if (std::string lacks = LacksMajority(leader.membership().membership, voted); !lacks.empty()) {
+    throw Violation("votes are durable", "node " + std::to_string(elected.value) + " leads term " +
+                                             std::to_string(term.value) +
+                                             ", and the vote for it is on the disks of " + lacks);
   }
 }
 

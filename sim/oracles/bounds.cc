@@ -43,8 +43,8 @@ void CheckBounds(NodeId id, const ReplicaConfig& config, const Replica& replica,
   const raft::Node& node = replica.node();
   Check(id, "requests that wait", replica.pending_requests(), config.limits.pending_requests_max);
   if (node.role() == Role::kLeader) {
-    for (const NodeId voter : config.raft.voters) {
-      if (const raft::Progress* progress = node.progress(voter); progress != nullptr) {
+    for (const auto& [member, standing] : node.membership().membership.members) {
+      if (const raft::Progress* progress = node.progress(member); progress != nullptr) {
         Check(id, "appends under way to one follower", progress->in_flight(),
               config.raft.appends_in_flight_max);
       }

@@ -2,11 +2,12 @@
 
 #include <string>
 
+#include "sim/oracles/majorities.h"
 #include "sim/violation.h"
 
 namespace lockstep::sim {
 
-void ElectionSafety::Elected(NodeId node, Term term) {
+void ElectionSafety::Elected(NodeId node, Term term, const raft::Membership& membership) {
   const auto [leader, is_new] = leaders_.emplace(term, node);
   if (leader->second != node) {
     throw Violation("election safety",
@@ -18,22 +19,26 @@ void ElectionSafety::Elected(NodeId node, Term term) {
   if (!is_new) {
     return;
   }
-  std::size_t votes = 0;
+  const auto voted = [&](NodeId voter) {
+    const auto& votes = nodes_.at(voter.value - 1).votes;
+    const auto vote = votes.find(term);
+    return vote != votes.end() && vote->second == node;
+  };
+  const std::string lacks = LacksMajority(membership, voted);
+  if (lacks.empty()) {
+    return;
+  }
   std::vector<Evidence> evidence = {{.kind = Evidence::Kind::kLed, .node = node, .term = term}};
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    const auto vote = nodes_[i].votes.find(term);
-    if (vote != nodes_[i].votes.end() && vote->second == node) {
-      ++votes;
+    if (voted({i + 1})) {
       evidence.push_back({.kind = Evidence::Kind::kVoted, .node = {i + 1}, .term = term});
     }
   }
-  if (2 * votes <= nodes_.size()) {
-    throw Violation("votes are durable",
-                    "node " + std::to_string(node.value) + " leads term " +
-                        std::to_string(term.value) + " with " + std::to_string(votes) + " of " +
-                        std::to_string(nodes_.size()) + " votes on disk",
-                    evidence);
-  }
+  throw Violation("votes are durable",
+                  "node " + std::to_string(node.value) + " leads term " +
+                      std::to_string(term.value) + ", and the vote for it is on the disks of " +
+                      lacks,
+                  evidence);
 }
 
 void ElectionSafety::HardStateDurable(NodeId node, const raft::HardState& state) {

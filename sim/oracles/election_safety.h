@@ -9,6 +9,7 @@
 #include <map>
 #include <vector>
 
+#include "core/raft/membership.h"
 #include "core/raft/message.h"
 #include "core/types.h"
 
@@ -18,9 +19,9 @@ class ElectionSafety {
  public:
   explicit ElectionSafety(std::size_t nodes) : nodes_(nodes) {}
 
-  // `node` leads `term` now. Throws Violation if another one leads or has led it, or if fewer
-  // than a majority of nodes have a vote for it on disk.
-  void Elected(NodeId node, Term term);
+  // `node` leads `term` now; `membership` is the one in its log. Throws Violation if another one
+  // leads or has led the term, or if fewer than a majority have a vote for it on disk.
+  void Elected(NodeId node, Term term, const raft::Membership& membership);
 
   // The disk of `node` holds this now: after a write, or when it was read at a start. Throws
   // Violation if an earlier term or vote is forgotten.

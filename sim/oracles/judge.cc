@@ -90,6 +90,10 @@ void Judge::CheckStateLoaded(NodeId id, const kv::Summary& summary) {
   }
 }
 
+void Judge::Configured(NodeId id, const raft::Membership& membership) {
+  At(id).membership = membership;
+}
+
 void Judge::Stopped(NodeId id) {
   At(id).view.reset();
   At(id).reads.Stopped();
@@ -115,7 +119,7 @@ void Judge::Stepped(NodeId id, const Replica& replica) {
   const bool led = node.view.has_value() && node.view->role == raft::Role::kLeader &&
                    node.view->current_term == view.current_term;
   if (view.role == raft::Role::kLeader && !led) {
-    election_safety_.Elected(id, view.current_term);
+    election_safety_.Elected(id, view.current_term, node.membership);
     CheckLeaderIsComplete(id, view.current_term, node.memory, canonical_);
   }
   // A node that starts has committed what it had applied; Started() has looked at that.
@@ -156,7 +160,7 @@ void Judge::CheckCommit(Node& node, const raft::View& view, Index before) {
     return;
   }
   CheckCommitIsOnAQuorum(view.id, view.role == raft::Role::kLeader, view.current_term, known,
-                         canonical_, durable_);
+                         canonical_, node.membership, durable_);
   if (canonical_.TermAt(known.Next()) < view.current_term) {
     probes_.Count(Probe::kOlderTermEntryCommitted);
   }

@@ -65,6 +65,10 @@ class Judge {
     exactly_once_.Answered(node, command, result);
   }
 
+  // The configuration that `node` goes by from now on: when it starts, and after the step in which
+  // that changes.
+  void Configured(NodeId node, const raft::Membership& membership);
+
   // ---- Disks
 
   // These writes are being stored in one transaction; then: it has returned success.
@@ -101,6 +105,7 @@ class Judge {
     std::optional<raft::View> view;  // after the last input; empty if there was none
     Index applied;
     FreshReads reads;
+    raft::Membership membership;  // that it goes by
   };
 
   Node& At(NodeId node) { return nodes_[node.value - 1]; }

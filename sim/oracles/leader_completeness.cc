@@ -1,9 +1,9 @@
 #include "sim/oracles/leader_completeness.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 
+#include "sim/oracles/majorities.h"
 #include "sim/violation.h"
 
 namespace lockstep::sim {
@@ -35,7 +35,7 @@ void CheckLeaderIsComplete(NodeId node, Term term, const LogShadow& log,
 }
 
 void CheckCommitIsOnAQuorum(NodeId node, bool leads, Term term, Index before,
-                            const CanonicalLog& canonical,
+                            const CanonicalLog& canonical, const raft::Membership& membership,
                             const std::vector<const LogShadow*>& durable) {
   const std::string who = "node " + std::to_string(node.value);
   if (!leads) {
@@ -59,25 +59,20 @@ void CheckCommitIsOnAQuorum(NodeId node, bool leads, Term term, Index before,
           .index = canonical.last_index()}});
   }
   for (Index index = before.Next(); index <= canonical.last_index(); index = index.Next()) {
-    const auto lacks = [&](const LogShadow& log) {
-      return !Holds(log, index, canonical.TermAt(index));
+    const auto holds = [&](NodeId voter) {
+      return Holds(*durable.at(voter.value - 1), index, canonical.TermAt(index));
     };
-    const std::size_t copies =
-        durable.size() -
-        static_cast<std::size_t>(std::count_if(durable.begin(), durable.end(),
-                                               [&](const LogShadow* log) { return lacks(*log); }));
-    if (2 * copies <= durable.size()) {
+    if (const std::string lacks = LacksMajority(membership, holds); !lacks.empty()) {
       std::vector<Evidence> evidence = {
           {.kind = Evidence::Kind::kCommitted, .node = node, .index = index}};
       for (std::size_t i = 0; i < durable.size(); ++i) {
-        if (lacks(*durable[i])) {
+        if (membership.IsVoter({i + 1}) && !holds({i + 1})) {
           evidence.push_back({.kind = Evidence::Kind::kStored, .node = {i + 1}});
         }
       }
       throw Violation("committed entries are durable",
                       who + " has committed index " + std::to_string(index.value) +
-                          ", which is on " + std::to_string(copies) + " of " +
-                          std::to_string(durable.size()) + " disks",
+                          ", which is on the disks of " + lacks,
                       evidence);
     }
   }

@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "core/raft/membership.h"
 #include "core/types.h"
 #include "sim/log_shadow.h"
 #include "sim/oracles/canonical_log.h"
@@ -19,11 +20,11 @@ void CheckLeaderIsComplete(NodeId node, Term term, const LogShadow& log,
                            const CanonicalLog& canonical);
 
 // `node` has just been the first to commit everything in (before, canonical.last_index()].
-// `durable` are the logs on all disks of the cluster, also of nodes that are down. Throws Violation
-// if the node does not lead `term`, if the last entry is not of that term, or if any entry is not
-// on a majority of the disks.
+// `membership` is the one that it counts by, `durable` the logs on all disks, by id, also of nodes
+// that are down. Throws Violation if the node does not lead `term`, if the last entry is not of
+// that term, or if any entry is not on a majority of the disks.
 void CheckCommitIsOnAQuorum(NodeId node, bool leads, Term term, Index before,
-                            const CanonicalLog& canonical,
+                            const CanonicalLog& canonical, const raft::Membership& membership,
                             const std::vector<const LogShadow*>& durable);
 
 }  // namespace lockstep::sim

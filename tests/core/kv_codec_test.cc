@@ -48,6 +48,14 @@ SessionRow FullSessionRow() {
 Image FullImage() {
   Image image;
   image.summary = {Index{9}, Term{2}, ClusterTime{100}, Revision{6}, 0x0123456789abcdef};
+  image.membership = {Index{7}, raft::MembershipOf({{1}, {2}})};
+  image.membership.membership.members.at({1}) = {.voter = true,
+                                                 .outgoing = true,
+                                                 .priority = 3,
+                                                 .incarnation = {9},
+                                                 .peer_address = "p:1",
+                                                 .client_address = "c:2"};
+  image.membership.membership.members.at({2}) = {.learner = true, .promote = true, .replaces = {1}};
   image.keys = {KeyRow{RowId{{3}, 1}, KeyValue{"k", "v", {2}, {3}, 2}}};
   image.sessions = {FullSessionRow()};
   return image;
@@ -64,10 +72,11 @@ TEST(CodecTest, TheFormatsAreThese) {
             "080110031880c8afa02520632801322008021001180522100801120c0a016b12017618022003"
             "28022202080222020803320408041806");
   EXPECT_EQ(Hex(EncodeImage(FullImage())),
-            "170000000801100918022064280631efcdab89674523013801400112000000080310011a0c0a"
-            "016b12017618022003280236000000080110031880c8afa02520632801322008021001180522"
-            "100801120c0a016b1201761802200328022202080222020803320408041806a8911429bd296e"
-            "2c");
+            "460000000802100918022064280631efcdab8967452301380140014807522b080110031a1b08"
+            "011001180138034109000000000000004a03703a315203633a321a0808022001280130011200"
+            "0000080310011a0c0a016b12017618022003280236000000080110031880c8afa02520632801"
+            "322008021001180522100801120c0a016b120176180220032802220208022202080332040804"
+            "18062d6327ce17963ccc");
 }
 
 RC_GTEST_PROP(CodecProperty, CommandsSurviveARoundTrip, ()) {

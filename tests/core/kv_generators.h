@@ -150,9 +150,18 @@ inline rc::Gen<KeyRow> AnyKeyRow() {
       });
 }
 
+// Of one voter and a learner, with any numbers in it.
+inline raft::MembershipAt MembershipWith(std::uint64_t number) {
+  raft::Membership membership = raft::MembershipOf({{1 + number % 5}});
+  membership.members.begin()->second.incarnation = {number};
+  membership.members[membership.next_id] = {.learner = true, .promote = number % 2 == 0};
+  membership.next_id = membership.next_id.Next();
+  return {{number}, membership};
+}
+
 inline rc::Gen<Image> AnyImage() {
   return rc::gen::map(
-      rc::gen::tuple(rc::gen::container<std::vector<std::uint64_t>>(5, AnyNumber()),
+      rc::gen::tuple(rc::gen::container<std::vector<std::uint64_t>>(6, AnyNumber()),
                      Short(rc::gen::container<std::vector<KeyRow>>(AnyKeyRow())),
                      Short(rc::gen::container<std::vector<SessionRow>>(AnySessionRow()))),
       [](const std::tuple<std::vector<std::uint64_t>, std::vector<KeyRow>, std::vector<SessionRow>>&
@@ -160,7 +169,7 @@ inline rc::Gen<Image> AnyImage() {
         const std::vector<std::uint64_t>& numbers = std::get<0>(parts);
         return Image{Summary{Index{numbers[0]}, Term{numbers[1]}, ClusterTime{numbers[2]},
                              Revision{numbers[3]}, numbers[4]},
-                     std::get<1>(parts), std::get<2>(parts)};
+                     MembershipWith(numbers[5]), std::get<1>(parts), std::get<2>(parts)};
       });
 }
 

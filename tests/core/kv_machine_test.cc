@@ -193,7 +193,7 @@ RC_GTEST_PROP(MachineProperty, ASnapshotAndTheRestOfTheLogLeadToTheSameState, ()
     RC_ASSERT(image.has_value());
     // The restored machine's deltas build on the image.
     stored = StoredRows();
-    stored.Add(Delta{image->summary, {}, image->keys, {}, image->sessions});
+    stored.Add(Delta{image->summary, image->membership, {}, image->keys, {}, image->sessions});
     std::optional<Machine> machine = Machine::FromImage(*std::move(image));
     RC_ASSERT(machine.has_value());
     restored = *std::move(machine);

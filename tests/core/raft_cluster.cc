@@ -50,21 +50,35 @@ std::vector<std::uint64_t> Terms(const Log& log) {
   return terms;
 }
 
-RaftCluster::RaftCluster(std::size_t size, std::function<void(Config&)> adjust) {
+RaftCluster::RaftCluster(std::size_t size, std::function<void(Config&)> adjust)
+    : adjust_(std::move(adjust)) {
   Config config;
   config.cluster = {1};
+  std::vector<NodeId> voters;
   for (std::uint64_t id = 1; id <= size; ++id) {
-    config.voters.push_back({id});
+    voters.push_back({id});
   }
   for (std::uint64_t id = 1; id <= size; ++id) {
     config.id = {id};
     Member& member = members_[{id}];
     member.config = config;
-    if (adjust) {
-      adjust(member.config);
+    member.first.membership = MembershipOf(voters);
+    if (adjust_) {
+      adjust_(member.config);
     }
     Restart(id);
   }
+}
+
+void RaftCluster::AddServer(std::uint64_t id, Incarnation incarnation) {
+  Member& member = members_[{id}];
+  member.config.cluster = {1};
+  member.config.id = {id};
+  if (adjust_) {
+    adjust_(member.config);
+  }
+  member.config.incarnation = incarnation;
+  Restart(id);
 }
 
 void RaftCluster::Collect(std::uint64_t id) { Collect(members_.at(NodeId{id})); }
@@ -82,6 +96,9 @@ void RaftCluster::Collect(Member& member) {
   member.ready.insert(member.ready.end(), effects.ready_reads.begin(), effects.ready_reads.end());
   member.refused.insert(member.refused.end(), effects.refused_reads.begin(),
                         effects.refused_reads.end());
+  if (effects.transfer_ended) {
+    member.transfers.push_back(*std::move(effects.transfer_ended));
+  }
   member.events.insert(member.events.end(), effects.events.begin(), effects.events.end());
   member.snapshots_wanted.insert(member.snapshots_wanted.end(), effects.snapshots_wanted.begin(),
                                  effects.snapshots_wanted.end());
@@ -115,7 +132,8 @@ void RaftCluster::Restart(std::uint64_t id) {
   Member& member = members_.at(NodeId{id});
   Stop(id);
   std::string error;
-  member.node = Node::Start(member.config, member.disk, {.position = member.disk.base, .time = {}},
+  member.node = Node::Start(member.config, member.disk,
+                            {.position = member.disk.base, .time = {}, .membership = member.first},
                             Random(id * 1000 + ++member.starts), now_, &error);
   CORE_ASSERT(member.node.has_value());
   Collect(member);

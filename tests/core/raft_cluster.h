@@ -43,6 +43,12 @@ class RaftCluster {
   void Stop(std::uint64_t id);     // loses what is not persisted
   void Restart(std::uint64_t id);  // from the disk, with nothing applied
 
+  // A server that is no member yet and was told nothing.
+  void AddServer(std::uint64_t id, Incarnation incarnation);
+  void SetIncarnation(std::uint64_t id, Incarnation incarnation) {
+    members_.at(NodeId{id}).config.incarnation = incarnation;
+  }
+
   // Replaces a stopped server's disk.
   void SetDisk(std::uint64_t id, DurableState disk) {
     members_.at(NodeId{id}).disk = std::move(disk);
@@ -75,6 +81,9 @@ class RaftCluster {
   const std::vector<RequestId>& refused(std::uint64_t id) {
     return members_.at(NodeId{id}).refused;
   }
+  const std::vector<TransferEnded>& transfers(std::uint64_t id) {
+    return members_.at(NodeId{id}).transfers;
+  }
   const std::vector<Event>& events(std::uint64_t id) { return members_.at(NodeId{id}).events; }
   std::vector<NodeId>& snapshots_wanted(std::uint64_t id) {
     return members_.at(NodeId{id}).snapshots_wanted;
@@ -87,12 +96,14 @@ class RaftCluster {
   struct Member {
     Config config;
     DurableState disk;
+    MembershipAt first;  // at the base of the log
     std::optional<Node> node;
     std::deque<Write> volatile_writes;
     bool at_once = true;
     std::uint64_t starts = 0;
     std::vector<ReadyReads> ready;
     std::vector<RequestId> refused;
+    std::vector<TransferEnded> transfers;
     std::vector<Event> events;
     std::vector<NodeId> snapshots_wanted;
     std::optional<ReceivedSnapshot> received_snapshot;
@@ -102,6 +113,7 @@ class RaftCluster {
   void Collect(Member& member);
 
   Instant now_;
+  std::function<void(Config&)> adjust_;
   std::map<NodeId, Member> members_;
   std::deque<Message> network_;
   std::vector<Message> sent_;

@@ -149,9 +149,6 @@ TEST(ReplicationTest, MessagesOfAnotherClusterAreNotListenedTo) {
       {.cluster = {2}, .from = {2}, .to = {1}, .term = {9}, .body = AppendEntriesReply{}},
       cluster.now());
   cluster.node(1).Receive(
-      {.cluster = {1}, .from = {7}, .to = {1}, .term = {9}, .body = AppendEntriesReply{}},
-      cluster.now());
-  cluster.node(1).Receive(
       {.cluster = {1}, .from = {2}, .to = {3}, .term = {9}, .body = AppendEntriesReply{}},
       cluster.now());
   EXPECT_EQ(cluster.node(1).current_term(), Term{0});
@@ -330,11 +327,11 @@ TEST(SnapshotTest, AnInstalledSnapshotThatTheLogHasNotFollowedTakesItsPlaceAtThe
   Config config;
   config.cluster = {1};
   config.id = {1};
-  config.voters = {{1}, {2}, {3}};
   std::string error;
-  auto node =
-      Node::Start(config, {.hard_state = {{2}, {1}}, .base = {}, .entries = Entries(1, {1, 2})},
-                  {.position = {{8}, {5}}, .time = {77}}, Random(1), {}, &error);
+  auto node = Node::Start(
+      config, {.hard_state = {{2}, {1}}, .base = {}, .entries = Entries(1, {1, 2})},
+      {.position = {{8}, {5}}, .time = {77}, .membership = {{}, MembershipOf({{1}, {2}, {3}})}},
+      Random(1), {}, &error);
   ASSERT_TRUE(node.has_value()) << error;
   EXPECT_EQ(node->log().base(), (LogPosition{{8}, {5}}));
   EXPECT_EQ(node->current_term(), Term{5});
@@ -348,7 +345,6 @@ TEST(SnapshotTest, FilesThatCannotBelongTogetherAreRefused) {
   Config config;
   config.cluster = {1};
   config.id = {1};
-  config.voters = {{1}};
   struct Case {
     DurableState log;
     Index applied;
@@ -370,9 +366,12 @@ TEST(SnapshotTest, FilesThatCannotBelongTogetherAreRefused) {
   };
   for (const Case& c : kCases) {
     std::string error;
-    EXPECT_FALSE(Node::Start(config, c.log, {.position = {c.applied, {1}}, .time = {}}, Random(1),
-                             {}, &error)
-                     .has_value());
+    EXPECT_FALSE(
+        Node::Start(
+            config, c.log,
+            {.position = {c.applied, {1}}, .time = {}, .membership = {{}, MembershipOf({{1}})}},
+            Random(1), {}, &error)
+            .has_value());
     EXPECT_EQ(error, c.error);
   }
 }

@@ -39,7 +39,7 @@ void Store(const kv::Delta& delta, kv::Image& image) {
   for (const kv::SessionRow& row : delta.changed_sessions) {
     sessions[row.id] = row;
   }
-  image = {.summary = delta.summary, .keys = {}, .sessions = {}};
+  image = {.summary = delta.summary, .membership = delta.membership, .keys = {}, .sessions = {}};
   for (auto& [id, row] : keys) {
     image.keys.push_back(std::move(row));
   }
@@ -53,8 +53,9 @@ class Replicas {
   explicit Replicas(std::size_t size, std::function<void(ReplicaConfig&)> adjust = {}) {
     ReplicaConfig config;
     config.raft.cluster = {1};
+    std::vector<NodeId> voters;
     for (std::uint64_t id = 1; id <= size; ++id) {
-      config.raft.voters.push_back({id});
+      voters.push_back({id});
     }
     if (adjust) {
       adjust(config);
@@ -62,6 +63,7 @@ class Replicas {
     for (std::uint64_t id = 1; id <= size; ++id) {
       config.raft.id = {id};
       members_[{id}].config = config;
+      members_[{id}].files.image.membership.membership = raft::MembershipOf(voters);
       Restart(id);
     }
   }

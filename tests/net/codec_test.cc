@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/raft/membership.h"
 #include "net/proto/peer.pb.h"
 
 namespace lockstep::net {
@@ -54,12 +55,17 @@ raft::AppendEntries SomeAppend(Term term) {
     index = index.Next();
     entry_term = Number(entry_term, term.value);
     time = Number(time, kMax63);
-    const bool no_op = *rc::gen::arbitrary<bool>();
-    append.entries.push_back({index,
-                              {entry_term},
-                              {time},
-                              no_op ? raft::EntryKind::kNoOp : raft::EntryKind::kCommand,
-                              no_op ? Bytes() : SomeBytes()});
+    const auto kind = *rc::gen::element(raft::EntryKind::kNoOp, raft::EntryKind::kCommand,
+                                        raft::EntryKind::kMembership);
+    append.entries.push_back(
+        {index,
+         {entry_term},
+         {time},
+         kind,
+         kind == raft::EntryKind::kNoOp ? Bytes()
+         : kind == raft::EntryKind::kCommand
+             ? SomeBytes()
+             : Bytes(raft::EncodeMembership(raft::MembershipOf({{1}, {Number(2, kMax63)}})))});
   }
   append.leader_commit = {Number(0, kMax63)};
   append.round = Number(0, std::numeric_limits<std::uint64_t>::max());
@@ -67,10 +73,11 @@ raft::AppendEntries SomeAppend(Term term) {
 }
 
 raft::Body SomeBody(Term term) {
-  switch (*rc::gen::inRange(0, 6)) {
+  switch (*rc::gen::inRange(0, 8)) {
     case 0: {
       const bool pre_vote = *rc::gen::arbitrary<bool>();
-      return raft::RequestVote{pre_vote, SomePosition(term.value - 1, kMax63)};
+      const bool transfer = !pre_vote && *rc::gen::arbitrary<bool>();
+      return raft::RequestVote{pre_vote, SomePosition(term.value - 1, kMax63), transfer};
     }
     case 1: {
       const bool pre_vote = *rc::gen::arbitrary<bool>();
@@ -95,8 +102,14 @@ raft::Body SomeBody(Term term) {
       const std::uint64_t round = Number(0, std::numeric_limits<std::uint64_t>::max());
       return raft::InstallSnapshot{{{index}, {included_term}}, offset, last, data, round};
     }
-    default:
+    case 5:
       return raft::InstallSnapshotReply{{Number(0, kMax63)}};
+    case 6:
+      return raft::TimeoutNow{};
+    default:
+      return raft::Refused{*rc::gen::element(raft::Refused::Reason::kRemoved,
+                                             raft::Refused::Reason::kOtherIncarnation),
+                           {Number(0, kMax63)}};
   }
 }
 
@@ -105,7 +118,8 @@ raft::Message SomeMessage() {
   const ClusterId cluster{Number(1, std::numeric_limits<std::uint64_t>::max())};
   const NodeId from{Number(1, std::numeric_limits<std::uint64_t>::max() - 1)};
   const Term term{Number(1, kMax63)};
-  return {cluster, from, from.Next(), term, SomeBody(term)};
+  const Incarnation incarnation{Number(0, kMax63)};
+  return {cluster, from, from.Next(), incarnation, term, SomeBody(term)};
 }
 
 RC_GTEST_PROP(CodecTest, DecodesWhatItEncoded, ()) {
@@ -252,8 +266,10 @@ std::vector<Spoiled> SpoiledAppends() {
       {"cluster_time_ns",
        With(GoodAppend(), [](auto* m) { EntryOf(m, 1)->set_cluster_time_ns(kMax63 + 1); })},
       {"kind", With(GoodAppend(), [](auto* m) { EntryOf(m, 0)->clear_kind(); })},
-      {"kind: 3",
-       With(GoodAppend(), [](auto* m) { EntryOf(m, 0)->set_kind(static_cast<v1::EntryKind>(3)); })},
+      {"kind: 4",
+       With(GoodAppend(), [](auto* m) { EntryOf(m, 0)->set_kind(static_cast<v1::EntryKind>(4)); })},
+      {"payload: is not a membership",
+       With(GoodAppend(), [](auto* m) { EntryOf(m, 0)->set_kind(v1::ENTRY_KIND_MEMBERSHIP); })},
       {"payload: a no-op",
        With(GoodAppend(), [](auto* m) { EntryOf(m, 0)->set_kind(v1::ENTRY_KIND_NO_OP); })},
       {"index", With(GoodAppend(),
@@ -338,7 +354,7 @@ TEST(CodecTest, AnUnknownKindOfBodyIsRefusedAsAWhole) {
 
 TEST(CodecTest, ANodeThatNeverVotedMayRefuseAPreVote) {
   const raft::Message message{
-      {1}, {2}, {3}, Term(), raft::RequestVoteReply{.pre_vote = true, .granted = false}};
+      {1}, {2}, {3}, {}, Term(), raft::RequestVoteReply{.pre_vote = true, .granted = false}};
   const absl::StatusOr<raft::Message> decoded = DecodeMessage(EncodeMessage(message));
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(*decoded, message);

@@ -43,7 +43,7 @@ TEST(FlagsTest, AValidCommandLineIsUnderstood) {
   EXPECT_FALSE(settings.listen_metrics.has_value());
   EXPECT_EQ(settings.log_format, LogFormat::kJson);
   EXPECT_EQ(settings.replica().raft.election_timeout, Milliseconds(600));
-  EXPECT_EQ(settings.replica().raft.voters, (std::vector<NodeId>{{1}, {2}}));
+  EXPECT_EQ(raft::ToText(settings.beginning()), "voters 1 2");
   EXPECT_EQ(settings.replica().raft.cluster, ClusterIdFromName("blue"));
 }
 

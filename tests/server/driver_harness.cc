@@ -69,13 +69,10 @@ void Gate::Pass() {
   opened_.wait(lock, [this] { return open_; });
 }
 
-ReplicaConfig TestConfig(NodeId node, int nodes) {
+ReplicaConfig TestConfig(NodeId node) {
   ReplicaConfig config;
   config.raft.cluster = {7};
   config.raft.id = node;
-  for (int id = 1; id <= nodes; ++id) {
-    config.raft.voters.push_back({static_cast<std::uint64_t>(id)});
-  }
   config.raft.election_timeout = Milliseconds(300);
   config.raft.heartbeat_interval = Milliseconds(30);
   config.raft.retransmit_timeout = Milliseconds(150);
@@ -110,11 +107,30 @@ bool Eventually(const std::function<bool()>& condition) {
   return true;
 }
 
+namespace {
+
+// Of a node that never ran, in a cluster of so many.
+raft::Membership FirstMembership(int nodes) {
+  std::vector<NodeId> voters;
+  for (int id = 1; id <= nodes; ++id) {
+    voters.push_back({static_cast<std::uint64_t>(id)});
+  }
+  return raft::MembershipOf(voters);
+}
+
+StoredState FirstState(int nodes) {
+  StoredState state;
+  state.image.membership.membership = FirstMembership(nodes);
+  return state;
+}
+
+}  // namespace
+
 LoneNode::LoneNode(std::unique_ptr<FakeDisk> fake, DriverOptions options, ReplicaConfig config)
     : disk(std::move(fake)) {
   std::string error;
   std::optional<Replica> replica =
-      Replica::Start(config, StoredState{}, Random(1), Driver::Now(), &error);
+      Replica::Start(config, FirstState(1), Random(1), Driver::Now(), &error);
   driver = std::make_unique<Driver>(*std::move(replica), options, disk.get(), &sender, &observer);
 }
 
@@ -145,11 +161,12 @@ void LocalCluster::Start(int node) {
   const NodeId id{static_cast<std::uint64_t>(node)};
   const std::string folder = folder_ + "/" + std::to_string(node);
   std::filesystem::create_directories(folder);
-  ReplicaConfig config = TestConfig(id, kNodes);
+  ReplicaConfig config = TestConfig(id);
   config.checkpoint_entries = entries_;
   config.raft.entries_retained = entries_;
   absl::StatusOr<storage::NodeStore> store =
-      storage::NodeStore::Open(folder, "", {config.raft.cluster, id});
+      storage::NodeStore::Open(folder, "", {config.raft.cluster, id},
+                               {.incarnation = {}, .membership = FirstMembership(kNodes)});
   if (!store.ok()) {
     throw std::runtime_error(std::string(store.status().message()));
   }

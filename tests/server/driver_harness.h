@@ -98,7 +98,7 @@ class Gate {
 };
 
 // Times short enough for tests and long enough for a loaded machine under ThreadSanitizer.
-ReplicaConfig TestConfig(NodeId node, int nodes);
+ReplicaConfig TestConfig(NodeId node);
 
 RequestBody PutRequest(const std::string& key, const std::string& value);
 RequestBody GetRequest(const std::string& key);
@@ -113,7 +113,7 @@ bool Eventually(const std::function<bool()>& condition);
 class LoneNode {
  public:
   explicit LoneNode(std::unique_ptr<FakeDisk> disk, DriverOptions options = {},
-                    ReplicaConfig config = TestConfig(NodeId{1}, 1));
+                    ReplicaConfig config = TestConfig(NodeId{1}));
   void WaitUntilItLeads();
 
   Network network;

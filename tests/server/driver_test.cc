@@ -131,7 +131,7 @@ TEST(DriverTest, ACheckpointDoesNotStandInTheWayOfACommit) {
     gate.Pass();
     return absl::OkStatus();
   };
-  ReplicaConfig config = TestConfig(NodeId{1}, 1);
+  ReplicaConfig config = TestConfig(NodeId{1});
   config.checkpoint_entries = 1;
   LoneNode node(std::move(disk), {}, config);
   node.WaitUntilItLeads();
@@ -187,7 +187,7 @@ TEST(DriverTest, MessagesBeyondTheQueueAreDropped) {
   snapshot.last_included = {Index{1}, Term{1}};
   snapshot.data = Bytes(std::string(600'000, 'x'));
   for (int i = 0; i < 3; ++i) {
-    node.driver->Receive({ClusterId{7}, NodeId{2}, NodeId{1}, Term{1}, snapshot});
+    node.driver->Receive({ClusterId{7}, NodeId{2}, NodeId{1}, Incarnation{}, Term{1}, snapshot});
   }
   EXPECT_EQ(node.driver->queues().peer_dropped, 2u);
   EXPECT_LE(node.driver->queues().peer_bytes, options.queued_peer_bytes_max);

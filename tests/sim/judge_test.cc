@@ -138,9 +138,11 @@ class SteppedTest : public JudgeTest {
     ReplicaConfig config;
     config.raft.cluster = {1};
     config.raft.id = kNode;
-    config.raft.voters = {kNode};
     std::string error;
-    replica_ = Replica::Start(config, {}, Random(1), Instant{}, &error);
+    StoredState stored;
+    stored.image.membership.membership = raft::MembershipOf({kNode});
+    judge_.Configured(kNode, stored.image.membership.membership);
+    replica_ = Replica::Start(config, std::move(stored), Random(1), Instant{}, &error);
     replica_->Advance(Instant{} + Seconds(10));
     effects_ = replica_->TakeEffects();
   }

@@ -116,6 +116,8 @@ TEST(LogShadowTest, TellsWhatAFileLacks) {
   EXPECT_NE(log.DifferenceFrom(state), "");
 }
 
+const raft::Membership kVoters = raft::MembershipOf({kA, kB, kC});
+
 class ElectionSafetyTest : public testing::Test {
  protected:
   void Vote(NodeId voter, std::uint64_t term, NodeId candidate) {
@@ -127,33 +129,64 @@ class ElectionSafetyTest : public testing::Test {
 TEST_F(ElectionSafetyTest, OneLeaderInATermIsFineHoweverOftenItIsSeen) {
   Vote(kA, 1, kA);
   Vote(kB, 1, kA);
-  oracle_.Elected(kA, Term{1});
-  oracle_.Elected(kA, Term{1});
+  oracle_.Elected(kA, Term{1}, kVoters);
+  oracle_.Elected(kA, Term{1}, kVoters);
   Vote(kB, 2, kB);
   Vote(kC, 2, kB);
-  oracle_.Elected(kB, Term{2});
+  oracle_.Elected(kB, Term{2}, kVoters);
   EXPECT_EQ(oracle_.terms_led(), 2u);
 }
 
 TEST_F(ElectionSafetyTest, FindsTwoLeadersInATerm) {
   Vote(kA, 1, kA);
   Vote(kB, 1, kA);
-  oracle_.Elected(kA, Term{1});
-  EXPECT_EQ(Broken([&] { oracle_.Elected(kB, Term{1}); }), "election safety");
+  oracle_.Elected(kA, Term{1}, kVoters);
+  EXPECT_EQ(Broken([&] { oracle_.Elected(kB, Term{1}, kVoters); }), "election safety");
 }
 
 TEST_F(ElectionSafetyTest, NamesBothLeaders) {
   Vote(kA, 1, kA);
   Vote(kB, 1, kA);
-  oracle_.Elected(kA, Term{1});
-  EXPECT_EQ(EvidenceOf([&] { oracle_.Elected(kB, Term{1}); }),
+  oracle_.Elected(kA, Term{1}, kVoters);
+  EXPECT_EQ(EvidenceOf([&] { oracle_.Elected(kB, Term{1}, kVoters); }),
             (std::vector<Evidence>{{.kind = Evidence::Kind::kLed, .node = kA, .term = {1}},
                                    {.kind = Evidence::Kind::kLed, .node = kB, .term = {1}}}));
 }
 
 TEST_F(ElectionSafetyTest, FindsALeaderWithoutAMajorityOfVotesOnDisk) {
   Vote(kA, 1, kA);
-  EXPECT_EQ(Broken([&] { oracle_.Elected(kA, Term{1}); }), "votes are durable");
+  EXPECT_EQ(Broken([&] { oracle_.Elected(kA, Term{1}, kVoters); }), "votes are durable");
+}
+
+// Node A and B vote in the configuration that is left, B and C in the one that is entered.
+raft::Membership Joint() {
+  auto changed = raft::ChangeStandings(raft::MembershipOf({kA, kB}), {{kA, raft::Standing::kNone}});
+  auto joint = std::get<raft::Membership>(changed);
+  joint.members[kC].voter = true;
+  joint.next_id = {4};
+  return joint;
+}
+
+TEST_F(ElectionSafetyTest, FindsALeaderThatOneHalfOfAJointConfigurationDidNotElect) {
+  Vote(kB, 1, kB);
+  Vote(kC, 1, kB);
+  EXPECT_EQ(Broken([&] { oracle_.Elected(kB, Term{1}, Joint()); }), "votes are durable");
+  Vote(kA, 2, kB);
+  Vote(kB, 2, kB);
+  EXPECT_EQ(Broken([&] { oracle_.Elected(kB, Term{2}, Joint()); }), "votes are durable");
+  Vote(kA, 3, kB);
+  Vote(kB, 3, kB);
+  Vote(kC, 3, kB);
+  oracle_.Elected(kB, Term{3}, Joint());
+}
+
+TEST_F(ElectionSafetyTest, ALearnersVoteCountsForNothing) {
+  Vote(kA, 1, kA);
+  Vote(kC, 1, kA);
+  raft::Membership membership = raft::MembershipOf({kA, kB});
+  membership.members[kC].learner = true;
+  membership.next_id = {4};
+  EXPECT_EQ(Broken([&] { oracle_.Elected(kA, Term{1}, membership); }), "votes are durable");
 }
 
 TEST_F(ElectionSafetyTest, FindsAVoteThatWasForgottenOrChangedAndATermThatWentBack) {
@@ -241,26 +274,26 @@ TEST_F(LeaderCompletenessTest, AcceptsALeaderThatLacksWhatALaterTermHasCommitted
 TEST_F(LeaderCompletenessTest, FindsACommitThatNoMajorityOfDisksHolds) {
   const LogShadow full = LogOf({Put(1, 1), Put(2, 2)});
   const LogShadow part = LogOf({Put(1, 1)});
-  CheckCommitIsOnAQuorum(kA, true, Term{2}, Index{0}, canonical_, {&full, &full, &part});
-  EXPECT_EQ(
-      Broken([&] {
-        CheckCommitIsOnAQuorum(kA, true, Term{2}, Index{0}, canonical_, {&full, &part, &part});
-      }),
-      "committed entries are durable");
+  CheckCommitIsOnAQuorum(kA, true, Term{2}, Index{0}, canonical_, kVoters, {&full, &full, &part});
+  EXPECT_EQ(Broken([&] {
+              CheckCommitIsOnAQuorum(kA, true, Term{2}, Index{0}, canonical_, kVoters,
+                                     {&full, &part, &part});
+            }),
+            "committed entries are durable");
 }
 
 TEST_F(LeaderCompletenessTest, FindsACommitOfAnOlderTermByCountingAndByAFollower) {
   const LogShadow full = LogOf({Put(1, 1), Put(2, 2)});
-  EXPECT_EQ(
-      Broken([&] {
-        CheckCommitIsOnAQuorum(kA, true, Term{3}, Index{0}, canonical_, {&full, &full, &full});
-      }),
-      "commit rule");
-  EXPECT_EQ(
-      Broken([&] {
-        CheckCommitIsOnAQuorum(kA, false, Term{2}, Index{0}, canonical_, {&full, &full, &full});
-      }),
-      "only leaders commit");
+  EXPECT_EQ(Broken([&] {
+              CheckCommitIsOnAQuorum(kA, true, Term{3}, Index{0}, canonical_, kVoters,
+                                     {&full, &full, &full});
+            }),
+            "commit rule");
+  EXPECT_EQ(Broken([&] {
+              CheckCommitIsOnAQuorum(kA, false, Term{2}, Index{0}, canonical_, kVoters,
+                                     {&full, &full, &full});
+            }),
+            "only leaders commit");
 }
 
 raft::Message From(NodeId from, std::uint64_t term, raft::Body body) {
@@ -429,11 +462,11 @@ class BoundsTest : public testing::Test {
   BoundsTest() {
     config_.raft.cluster = {1};
     config_.raft.id = kA;
-    config_.raft.voters = {kA, kB};
     config_.raft.appends_in_flight_max = 1;
     std::string error;
     StoredState stored;
     stored.log.hard_state = {Term{1}, kA};
+    stored.image.membership.membership = raft::MembershipOf({kA, kB});
     replica_ = Replica::Start(config_, std::move(stored), Random(1), Instant{}, &error);
     // It is elected by B's vote.
     now_ = Instant{} + Seconds(10);

@@ -29,7 +29,7 @@ class LogFile {
     Check(store.status());
     raft::DurableState state;
     if (store->is_new()) {
-      Check(store->Create());
+      Check(store->Create({}));
     } else {
       auto loaded = store->Load();
       Check(loaded.status());

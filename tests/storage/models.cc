@@ -162,6 +162,17 @@ void LogModel::Apply(const raft::Write& write) {
   }
 }
 
+namespace {
+
+raft::MembershipAt DrawMembership(Random& random, Index index) {
+  raft::Membership membership = raft::MembershipOf({{1}, {2 + random.Below(3)}});
+  membership.members.at({1}).incarnation = {random.Next() >> 1};
+  membership.members.at({1}).peer_address = DrawBytes(random, random.Below(30));
+  return {index, membership};
+}
+
+}  // namespace
+
 kv::Delta StateModel::DrawDelta(Random& random) const {
   kv::Delta delta;
   delta.summary = image_.summary;
@@ -169,6 +180,8 @@ kv::Delta StateModel::DrawDelta(Random& random) const {
   delta.summary.applied_term.value += random.Below(2);
   delta.summary.time.value += random.Below(100);
   delta.summary.digest = random.Next();
+  delta.membership =
+      random.Chance(1, 4) ? DrawMembership(random, delta.summary.applied_index) : image_.membership;
   const std::uint64_t revisions = random.Below(4);
   for (std::uint64_t i = 0; i < revisions; ++i) {
     delta.summary.revision = delta.summary.revision.Next();
@@ -201,6 +214,7 @@ kv::Image StateModel::DrawImage(Random& random) const {
   image.summary.applied_index.value += 1 + random.Below(100);
   image.summary.revision.value += 20;
   image.summary.digest = random.Next();
+  image.membership = DrawMembership(random, image.summary.applied_index);
   const std::uint64_t revisions = random.Below(20);
   for (std::uint64_t i = 1; i <= revisions; ++i) {
     const std::uint64_t rows = random.Below(4);
@@ -235,6 +249,7 @@ void StateModel::Apply(const kv::Delta& delta) {
     sessions[session.id] = session;
   }
   image_.summary = delta.summary;
+  image_.membership = delta.membership;
   image_.keys.clear();
   for (auto& [id, row] : keys) {
     image_.keys.push_back(std::move(row));

@@ -32,9 +32,9 @@ TEST(NodeStoreTest, TheFilesHaveThePagesThatTheyWereMadeWith) {
   for (const std::uint64_t page_bytes : {512U, 1024U, 2048U, 4096U}) {
     const TemporaryFolder folder;
     ASSERT_TRUE(
-        NodeStore::Open(folder.path(), "", kIdentity, Expect::kFilesOrNone, page_bytes).ok());
+        NodeStore::Open(folder.path(), "", kIdentity, {}, Expect::kFilesOrNone, page_bytes).ok());
     for (const std::uint64_t asked_later : {page_bytes, kPageBytesMin, kPageBytesMax}) {
-      const auto store = NodeStore::Open(folder.path(), "", kIdentity, Expect::kFiles, asked_later);
+      const auto store = NodeStore::Open(folder.path(), "", kIdentity, {}, Expect::kFiles, asked_later);
       ASSERT_TRUE(store.ok()) << store.status();
     }
     const auto contents = folder.Contents();
@@ -57,11 +57,11 @@ TEST(NodeStoreTest, KeepsWhatWasSavedAcrossAReopening) {
   kv::SessionRow session = {
       .id = {5}, .time_to_live = {100}, .last_used = {20}, .acknowledged = 1, .replies = {}};
   session.replies[2] = {.succeeded = true, .revision = {2}, .results = {kv::PutResult()}};
-  const kv::Delta delta = {.summary = {{2}, {3}, {20}, {2}, 99},
-                           .removed_keys = {},
-                           .added_keys = {{{{2}, 0}, {"key", "value", {2}, {2}, 1}}},
-                           .removed_sessions = {},
-                           .changed_sessions = {session}};
+  kv::Delta delta;
+  delta.summary = {{2}, {3}, {20}, {2}, 99};
+  delta.membership = {{1}, raft::MembershipOf({{1}, {2}})};
+  delta.added_keys = {{{{2}, 0}, {"key", "value", {2}, {2}, 1}}};
+  delta.changed_sessions = {session};
   {
     auto store = NodeStore::Open(folder.path(), "", kIdentity);
     ASSERT_TRUE(store.ok()) << store.status();
@@ -75,6 +75,7 @@ TEST(NodeStoreTest, KeepsWhatWasSavedAcrossAReopening) {
   EXPECT_EQ(stored.log.hard_state, *write.hard_state);
   EXPECT_EQ(stored.log.entries, write.entries);
   EXPECT_EQ(stored.image.summary, delta.summary);
+  EXPECT_EQ(stored.image.membership, delta.membership);
   EXPECT_EQ(stored.image.keys, delta.added_keys);
   EXPECT_EQ(stored.image.sessions, delta.changed_sessions);
   auto image = store->state().ReadImage();

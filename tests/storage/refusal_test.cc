@@ -124,12 +124,27 @@ TEST_P(RefusalTest, FindsThatOneOfTheFilesIsAnotherNodes) {
                 "belongs to node 3 of cluster 7, not to node 2 of cluster 7");
 }
 
-TEST_P(RefusalTest, NamesANewerFormat) {
+TEST_P(RefusalTest, FindsThatOneOfTheFilesIsOfAnotherLifeOfTheNode) {
+  const TemporaryFolder other;
+  ASSERT_TRUE(NodeStore::Open(other.path(), "", kIdentity, {.incarnation = {5}}).ok());
+  auto contents = folder_.Contents();
+  contents.erase("state.db-wal");
+  contents["state.db"] = other.Contents().at("state.db");
+  folder_.Restore(contents);
+  ExpectRefused(folder_, kIdentity, absl::StatusCode::kDataLoss, "log.db",
+                "one of the two was replaced");
+}
+
+TEST_P(RefusalTest, NamesANewerAndAnOlderFormat) {
   for (const char* name : {"log.db", "state.db"}) {
     const auto contents = folder_.Contents();
-    Execute(folder_ / name, "PRAGMA user_version = 2");
+    Execute(folder_ / name, "PRAGMA user_version = 3");
     ExpectRefused(folder_, kIdentity, absl::StatusCode::kFailedPrecondition, name,
-                  "format 2 is newer than 1");
+                  "format 3 is newer than 2");
+    folder_.Restore(contents);
+    Execute(folder_ / name, "PRAGMA user_version = 1");
+    ExpectRefused(folder_, kIdentity, absl::StatusCode::kFailedPrecondition, name,
+                  "format 1 is older than 2");
     folder_.Restore(contents);
   }
   ExpectStillUsable();

@@ -31,7 +31,7 @@ class StateFile {
     Check(store.status());
     kv::Image image;
     if (store->is_new()) {
-      Check(store->Create());
+      Check(store->Create({}));
     } else {
       auto loaded = store->Load();
       Check(loaded.status());
