@@ -84,6 +84,7 @@ void Encode(const raft::InstallSnapshotReply& body, v1::PeerMessage* message) {
 }
 
 void Encode(const raft::TimeoutNow&, v1::PeerMessage* message) { message->mutable_timeout_now(); }
+void Encode(const raft::Knock&, v1::PeerMessage* message) { message->mutable_knock(); }
 
 static_assert(static_cast<int>(raft::Refused::Reason::kRemoved) == v1::Refused::REMOVED);
 static_assert(static_cast<int>(raft::Refused::Reason::kOtherIncarnation) ==
@@ -288,6 +289,8 @@ absl::StatusOr<raft::Body> DecodeBody(v1::PeerMessage* message, Term term) {
       return Decode(message->install_snapshot_reply());
     case v1::PeerMessage::kTimeoutNow:
       return raft::TimeoutNow{};
+    case v1::PeerMessage::kKnock:
+      return raft::Knock{};
     case v1::PeerMessage::kRefused:
       return Decode(message->refused());
     case v1::PeerMessage::BODY_NOT_SET:
@@ -316,8 +319,9 @@ absl::Status CheckEnvelope(const v1::PeerMessage& message) {
     return status;
   }
   // Only who has never heard of an election may refuse without a term.
-  const bool refuses = message.has_refused() || (message.has_request_vote_reply() &&
-                                                 !message.request_vote_reply().granted());
+  const bool refuses =
+      message.has_refused() || message.has_knock() ||
+      (message.has_request_vote_reply() && !message.request_vote_reply().granted());
   if (message.term() == 0 && !refuses) {
     return Wrong("term", "is 0");
   }

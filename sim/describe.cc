@@ -45,6 +45,7 @@ std::string Words(const raft::InstallSnapshotReply& body) {
 }
 
 std::string Words(const raft::TimeoutNow&) { return "TimeoutNow"; }
+std::string Words(const raft::Knock&) { return "Knock"; }
 
 std::string Words(const raft::Refused& body) {
   return std::string("Refused ") +
@@ -103,6 +104,7 @@ const char* NameOf(const raft::AppendEntriesReply&) { return "AppendEntriesReply
 const char* NameOf(const raft::InstallSnapshot&) { return "InstallSnapshot"; }
 const char* NameOf(const raft::InstallSnapshotReply&) { return "InstallSnapshotReply"; }
 const char* NameOf(const raft::TimeoutNow&) { return "TimeoutNow"; }
+const char* NameOf(const raft::Knock&) { return "Knock"; }
 const char* NameOf(const raft::Refused&) { return "Refused"; }
 
 void Add(Trace& trace, raft::LogPosition position) {
@@ -147,6 +149,7 @@ void Add(Trace& trace, const raft::InstallSnapshot& body) {
 
 void Add(Trace& trace, const raft::InstallSnapshotReply& body) { trace.Add(body.match.value); }
 void Add(Trace&, const raft::TimeoutNow&) {}
+void Add(Trace&, const raft::Knock&) {}
 void Add(Trace& trace, const raft::Refused& body) {
   trace.Add(static_cast<std::uint64_t>(body.reason));
   trace.Add(body.incarnation.value);

@@ -128,8 +128,14 @@ struct Refused {
   friend bool operator==(const Refused&, const Refused&) = default;
 };
 
+// A member without a vote hears from no leader: whoever knows that it was removed says so. Needs no
+// other answer.
+struct Knock {
+  friend bool operator==(const Knock&, const Knock&) = default;
+};
+
 using Body = std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
-                          InstallSnapshot, InstallSnapshotReply, TimeoutNow, Refused>;
+                          InstallSnapshot, InstallSnapshotReply, TimeoutNow, Refused, Knock>;
 
 struct Message {
   ClusterId cluster;  // a node that was given another cluster's address must not be listened to

@@ -111,6 +111,11 @@ void Node::Advance(Instant now) {
   if (now_ < election_deadline_) {
     return;
   }
+  if (!MayCampaign()) {
+    KnockAtMembers();
+    RestartElectionTimer();
+    return;
+  }
   if (installing_ || DiskStalls()) {
     // What it would campaign with is about to be replaced; or it could not store what it leads.
     RestartElectionTimer();
@@ -513,8 +518,8 @@ void Node::BecomeLeader() {
 }
 
 void Node::RestartElectionTimer() {
-  if (!IsVoter() || expelled_) {
-    election_deadline_ = Instant::Never();  // only voters campaign
+  if (expelled_) {
+    election_deadline_ = Instant::Never();
     return;
   }
   const std::int64_t timeout = config_.election_timeout.ns;

@@ -220,6 +220,7 @@ class Node {
   bool ListensToLeader() const;  // heard of one within the minimum election timeout
   bool IsUpToDate(LogPosition last_log) const;
   bool IsVoter() const { return membership().membership.IsVoter(config_.id); }
+  bool MayCampaign() const;
   bool RefuseSender(const Message& message);
   void Expel(const std::string& why);
 
@@ -257,6 +258,8 @@ class Node {
   // ---- node_transfer.cc
   void Handle(NodeId from, const TimeoutNow& request, Term term);
   void Handle(NodeId from, const Refused& refused);
+  void Handle(NodeId, const Knock&, Term) {}
+  void KnockAtMembers();
   NodeId BestSuccessor() const;
   void ProceedWithTransfer();
   void EndTransfer(bool moved, const std::string& why);

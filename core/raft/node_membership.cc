@@ -81,8 +81,6 @@ void Node::MembershipChanged() {
         .text = ToText(current)});
   if (std::holds_alternative<Leader>(role_)) {
     TrackMembers();
-  } else if (IsVoter() != (election_deadline_ != Instant::Never())) {
-    RestartElectionTimer();
   }
 }
 
@@ -251,6 +249,20 @@ bool Node::RefuseSender(const Message& message) {
     SendNow(message.from, current_term(), refused);
   }
   return true;
+}
+
+// A node that its own log leads out of the voters may be the only one that has the entry, with a
+// vote of which the others cannot do without until it is committed (§4.2.2).
+bool Node::MayCampaign() const {
+  return IsVoter() || committed_membership().membership.IsVoter(config_.id);
+}
+
+void Node::KnockAtMembers() {
+  for (const auto& [id, member] : membership().membership.members) {
+    if (id != config_.id) {
+      SendWhenDurable(id, Knock{});
+    }
+  }
 }
 
 void Node::Handle(NodeId from, const Refused& refused) {

@@ -95,7 +95,7 @@ void Node::EndTransfer(bool moved, const std::string& why) {
 
 void Node::Handle(NodeId from, const TimeoutNow&, Term) {
   const auto* follower = std::get_if<Follower>(&role_);
-  if (follower == nullptr || follower->leader != from || !IsVoter() || installing_ ||
+  if (follower == nullptr || follower->leader != from || !MayCampaign() || installing_ ||
       DiskStalls()) {
     return;
   }

@@ -58,6 +58,7 @@ void Tell(const InstallSnapshot& body, StateSink& sink) {
 void Tell(const InstallSnapshotReply& body, StateSink& sink) { sink.Number(body.match.value); }
 
 void Tell(const TimeoutNow&, StateSink&) {}
+void Tell(const Knock&, StateSink&) {}
 
 void Tell(const Refused& body, StateSink& sink) {
   sink.Number(static_cast<std::uint64_t>(body.reason));

@@ -50,7 +50,7 @@ raft::AppendEntries SomeAppend(Term term) {
   Index index = append.previous.index;
   std::uint64_t entry_term = std::max<std::uint64_t>(append.previous.term.value, 1);
   std::uint64_t time = 0;
-  const int entries = *rc::gen::inRange(0, 8);
+  const int entries = *rc::gen::inRange(0, 9);
   for (int i = 0; i < entries; ++i) {
     index = index.Next();
     entry_term = Number(entry_term, term.value);
@@ -106,6 +106,8 @@ raft::Body SomeBody(Term term) {
       return raft::InstallSnapshotReply{{Number(0, kMax63)}};
     case 6:
       return raft::TimeoutNow{};
+    case 7:
+      return raft::Knock{};
     default:
       return raft::Refused{*rc::gen::element(raft::Refused::Reason::kRemoved,
                                              raft::Refused::Reason::kOtherIncarnation),
