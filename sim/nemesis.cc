@@ -27,7 +27,8 @@ NodeId LeaderOf(const Nodes& nodes) {
 }
 
 Nemesis::Nemesis(const Plan& plan, Nodes& nodes, Network& network, Clients& clients,
-                 Scheduler& scheduler, Trace& trace, story::Teller& story, ProbeCounts& probes)
+                 Scheduler& scheduler, Trace& trace, story::Teller& story, ProbeCounts& probes,
+                 Operator& operators)
     : plan_(plan),
       nodes_(nodes),
       network_(network),
@@ -36,6 +37,7 @@ Nemesis::Nemesis(const Plan& plan, Nodes& nodes, Network& network, Clients& clie
       trace_(trace),
       story_(story),
       probes_(probes),
+      operators_(operators),
       downtime_(static_cast<std::size_t>(plan.settings.nodes),
                 Microseconds(plan.settings.election_timeout_us)) {}
 
@@ -112,6 +114,17 @@ std::size_t Nemesis::Begin(const Fault& fault) {
     case FaultKind::kClientAbandon:
     case FaultKind::kClientRestart:
       BeginOnClient(fault);
+      break;
+    case FaultKind::kJoin:
+    case FaultKind::kReplace:
+    case FaultKind::kLeave:
+    case FaultKind::kDemote:
+    case FaultKind::kPromote:
+    case FaultKind::kPrefer:
+      operators_.Ask(fault.kind, id);
+      break;
+    case FaultKind::kTransfer:
+      operators_.Ask(fault.kind, fault.node == kWhoeverLeads ? NodeId() : id);
       break;
   }
   if (shape.lasts) {
@@ -199,6 +212,13 @@ void Nemesis::End(std::size_t number) {
     case FaultKind::kWipe:
     case FaultKind::kClientAbandon:
     case FaultKind::kClientRestart:
+    case FaultKind::kJoin:
+    case FaultKind::kReplace:
+    case FaultKind::kLeave:
+    case FaultKind::kDemote:
+    case FaultKind::kPromote:
+    case FaultKind::kTransfer:
+    case FaultKind::kPrefer:
       return;
   }
   story_.FaultEnded(number, fault, active.node);
@@ -216,6 +236,7 @@ void Nemesis::Handle(const Event& event) {
 
 void Nemesis::Heal() {
   healed_ = true;
+  operators_.Heal();
   story_.Healed();
   for (std::size_t i = 0; i < active_.size(); ++i) {
     End(i);
@@ -227,17 +248,11 @@ void Nemesis::Heal() {
     node->Calm();
     node->clock().CatchUp(scheduler_.now());
     node->ClockChanged();
-    if (!node->running() && !node->given_up()) {
+    if (!node->running() && node->may_start()) {
       node->Start();
     }
   }
   CrashWhatIsDue();  // or the files of a node that started just now
-}
-
-bool Nemesis::MajorityIsLeft() const {
-  const auto left = std::count_if(nodes_.begin(), nodes_.end(),
-                                  [](const auto& node) { return !node->given_up(); });
-  return 2 * static_cast<std::size_t>(left) > nodes_.size();
 }
 
 // ---- Processes
@@ -323,7 +338,7 @@ void Nemesis::CrashAll(Duration within) {
 
 void Nemesis::Restart(const Event& event) {
   SimNode& target = node(NodeId{event.target});
-  if (!target.running() && !target.given_up() && target.incarnation() == event.incarnation) {
+  if (!target.running() && target.may_start() && target.incarnation() == event.incarnation) {
     target.Start();
   }
 }

@@ -14,6 +14,7 @@
 #include "sim/client.h"
 #include "sim/network.h"
 #include "sim/node.h"
+#include "sim/operator.h"
 #include "sim/plan.h"
 #include "sim/probes.h"
 #include "sim/scheduler.h"
@@ -22,8 +23,6 @@
 
 namespace lockstep::sim {
 
-using Nodes = std::vector<std::unique_ptr<SimNode>>;
-
 // The running node that leads, of several that think so the one of the latest term; 0 if none.
 NodeId LeaderOf(const Nodes& nodes);
 
@@ -31,7 +30,7 @@ class Nemesis {
  public:
   // REQUIRES: everything named outlives this.
   Nemesis(const Plan& plan, Nodes& nodes, Network& network, Clients& clients, Scheduler& scheduler,
-          Trace& trace, story::Teller& story, ProbeCounts& probes);
+          Trace& trace, story::Teller& story, ProbeCounts& probes, Operator& operators);
 
   // Lets a fault begin now, whatever its own time says. Returns the number to end it with.
   // REQUIRES: what sim::Validate() says of a fault.
@@ -51,10 +50,6 @@ class Nemesis {
 
   // The faults that struck somebody, in order.
   std::vector<FaultKind> Begun() const;
-
-  // Whether the nodes that are not given up are a majority: without one, nothing can be demanded
-  // but safety.
-  bool MajorityIsLeft() const;
 
  private:
   struct Active {
@@ -94,6 +89,7 @@ class Nemesis {
   Trace& trace_;
   story::Teller& story_;
   ProbeCounts& probes_;
+  Operator& operators_;
 
   std::vector<Duration> downtime_;  // by node: of a crash or stop that is to come
   std::deque<Active> active_;       // they stay where they are: one may begin while another ends

@@ -16,6 +16,10 @@ namespace {
 // The streams of a node's generator.
 enum Stream : std::uint64_t { kElections = 1, kDisk, kCrashes, kSqlite, kIncarnation };
 
+bool IsSpare(const Settings& settings, NodeId id) {
+  return id.value > static_cast<std::uint64_t>(settings.nodes - settings.spares);
+}
+
 kv::Summary SummaryOf(const Checkpoint& checkpoint) { return checkpoint.delta.summary; }
 kv::Summary SummaryOf(const Installation& installation) { return installation.image->summary; }
 
@@ -26,8 +30,9 @@ SimNode::SimNode(NodeId id, const Settings& settings, const ClockError& clock, c
     : id_(id),
       settings_(settings),
       config_(ReplicaConfigOf(settings, id)),
-      first_start_{.incarnation = {(random.Child(kIncarnation).Next() >> 1) | 1},
-                   .membership = BeginningOf(settings)},
+      first_start_{
+          .incarnation = {(random.Child(kIncarnation).Next() >> 1) | 1},
+          .membership = IsSpare(settings, id) ? raft::Membership() : BeginningOf(settings)},
       world_(surroundings),
       replies_(std::move(replies)),
       election_random_(random.Child(kElections)),
@@ -35,7 +40,8 @@ SimNode::SimNode(NodeId id, const Settings& settings, const ClockError& clock, c
       crash_random_(random.Child(kCrashes)),
       clock_(clock.offset, clock.drift_ppm),
       vfs_(disk_, "simulated-" + std::to_string(id.value), random.Child(kSqlite)),
-      patience_(id, Microseconds(settings.election_timeout_us)) {}
+      patience_(id, Microseconds(settings.election_timeout_us)),
+      joined_(!IsSpare(settings, id)) {}
 
 SimNode::~SimNode() {
   // Without this, closing the databases would be work for the disk.
@@ -78,9 +84,16 @@ void SimNode::Start() {
                     "node " + std::to_string(id_.value) + ": " + error,
                     {{.kind = Evidence::Kind::kStarted, .node = id_}});
   }
-  world_.judge.Configured(id_, replica_->node().membership().membership);
+  membership_before_ = replica_->node().membership();
+  world_.judge.Configured(id_, membership_before_.membership);
   patience_.Started();
   Step([](Replica&, Instant) {});
+}
+
+void SimNode::Join() {
+  world_.probes.Count(Probe::kMachineJoined);
+  joined_ = true;
+  Start();
 }
 
 void SimNode::Crash() {
@@ -222,7 +235,7 @@ void SimNode::Receive(const raft::Message& message) {
   });
   world_.judge.Heard(id_, message.from, *replica_);
   if (const auto* vote = std::get_if<raft::RequestVote>(&message.body);
-      vote != nullptr && !vote->pre_vote && ours && !led) {
+      vote != nullptr && !vote->pre_vote && ours && !led && !IsStranger(message)) {
     patience_.Asked(message.term, replica_->node().current_term());
   }
   const bool from_a_leader = std::holds_alternative<raft::AppendEntries>(message.body) ||
@@ -383,6 +396,13 @@ void SimNode::CarryOut(Effects&& effects) {
   }
   deadline_ = effects.deadline;
   ScheduleDeadline();
+  if (effects.expelled.has_value() && !crash_is_due_) {
+    world_.probes.Count(Probe::kNodeExpelled);
+    ++expulsions_;
+    stop_reason_ = *effects.expelled;
+    stops_by_itself_ = true;
+    crash_is_due_ = true;
+  }
 }
 
 void SimNode::Notice(const raft::Event& event) {
@@ -399,6 +419,12 @@ void SimNode::Notice(const raft::Event& event) {
     case raft::Event::Kind::kBecameLeader:
       return probes.Count(Probe::kLeaderElected);
     case raft::Event::Kind::kSteppedDown:
+      if (event.text.find("disk") != std::string::npos) {
+        return probes.Count(Probe::kSteppedDownByDisk);
+      }
+      if (event.text.find("voter") != std::string::npos) {
+        return probes.Count(Probe::kLeaderRemoved);
+      }
       return probes.Count(event.text.find("quorum") != std::string::npos
                               ? Probe::kSteppedDownByCheckQuorum
                               : Probe::kSteppedDownByHigherTerm);
@@ -415,11 +441,16 @@ void SimNode::Notice(const raft::Event& event) {
     case raft::Event::Kind::kBecameFollower:
     case raft::Event::Kind::kLeaderChanged:
     case raft::Event::Kind::kSnapshotRejected:
-    case raft::Event::Kind::kMembershipChanged:
     case raft::Event::Kind::kTransferBegan:
-    case raft::Event::Kind::kTransferEnded:
     case raft::Event::Kind::kExpelled:
       return;
+    case raft::Event::Kind::kTransferEnded:
+      if (event.text.find("leads no more") == std::string::npos) {
+        probes.Count(Probe::kTransferFailed);
+      }
+      return;
+    case raft::Event::Kind::kMembershipChanged:
+      return NoticeMembership();
   }
 }
 
@@ -433,6 +464,38 @@ void SimNode::Notice(const raft::Message& sent) {
       world_.probes.Count(Probe::kAppendRefused);
     }
   }
+}
+
+// The replica goes by another configuration than before this step.
+void SimNode::NoticeMembership() {
+  ProbeCounts& probes = world_.probes;
+  const raft::Node& node = replica_->node();
+  const raft::MembershipAt& now = node.membership();
+  if (now.index < membership_before_.index) {
+    probes.Count(Probe::kMembershipTruncated);
+  }
+  if (node.role() == Role::kLeader) {
+    for (const auto& [id, member] : now.membership.members) {
+      const raft::Member* before = membership_before_.membership.Find(id);
+      if (member.voter && before != nullptr && before->learner && before->promote) {
+        probes.Count(Probe::kLearnerPromoted);
+      }
+    }
+    if (!now.membership.IsJoint() && membership_before_.membership.IsJoint() &&
+        node.log().TermAt(membership_before_.index) != node.current_term()) {
+      probes.Count(Probe::kJointConfigurationOfEarlierTerm);
+    }
+  }
+  membership_before_ = now;
+}
+
+// Whether the replica is right to ignore the sender: it is no member, or has lost its files.
+bool SimNode::IsStranger(const raft::Message& message) const {
+  const raft::Membership& members = replica_->node().committed_membership().membership;
+  const raft::Member* sender = members.Find(message.from);
+  return sender == nullptr
+             ? members.IsRemoved(message.from)
+             : sender->incarnation != Incarnation() && sender->incarnation != message.incarnation;
 }
 
 void SimNode::ScheduleDeadline() {

@@ -83,8 +83,15 @@ class SimNode {
   // It is due because the disk has failed: the process ends without a power cut.
   bool stops_by_itself() const { return stops_by_itself_; }
 
-  // Its files are damaged or gone: starting it again would not help, and it stays down.
-  bool given_up() const { return refusals_ >= kRefusalsMax; }
+  // Its files are damaged or gone, or it is no member any more: starting it again would not help,
+  // and it stays down.
+  bool given_up() const { return refusals_ >= kRefusalsMax || expulsions_ >= kExpulsionsMax; }
+  // Whether it is to run: it is not given up, and was a member from the beginning or has joined.
+  bool may_start() const { return joined_ && !given_up(); }
+  // Starts the process of a machine that was added.
+  void Join();
+  // Of the files that it makes first.
+  Incarnation first_incarnation() const { return first_start_.incarnation; }
   // Why it last stopped by itself or did not start; for people.
   const std::string& stop_reason() const { return stop_reason_; }
 
@@ -136,6 +143,8 @@ class SimNode {
   void CarryOut(Effects&& effects);
   void Notice(const raft::Event& event);
   void Notice(const raft::Message& sent);
+  void NoticeMembership();
+  bool IsStranger(const raft::Message& message) const;
   void ScheduleDeadline();
 
   void StoreLog();
@@ -160,6 +169,8 @@ class SimNode {
 
   // A read that went wrong does so once: damage is what is found again.
   static constexpr int kRefusalsMax = 2;
+  // Somebody may not notice that a node was removed, and start it again.
+  static constexpr int kExpulsionsMax = 2;
 
   const NodeId id_;
   const Settings settings_;
@@ -188,6 +199,7 @@ class SimNode {
   Waiting waiting_requests_;
   raft::Role role_before_ = raft::Role::kFollower;  // the inputs whose effects were taken last
   Index commit_before_;
+  raft::MembershipAt membership_before_;  // the last change
   Instant deadline_ = Instant::Never();
   SimTime deadline_event_ = SimTime::Never();  // the earliest one scheduled
 
@@ -200,7 +212,9 @@ class SimNode {
   bool crash_is_due_ = false;
   bool stops_by_itself_ = false;  // crash_is_due_, and the process ends without a power cut
   std::string stop_reason_;
-  bool has_started_ = false;        // ever, with success
+  bool has_started_ = false;  // ever, with success
+  bool joined_ = true;
+  int expulsions_ = 0;
   int refusals_ = 0;                // of its files since they were last accepted
   bool disk_is_gone_ = false;       // with what it had promised
   std::uint64_t failed_syncs_ = 0;  // of the disk, when the node last stopped

@@ -96,6 +96,7 @@ std::string ValidateOperation(const Plan& plan, const PlannedOperation& operatio
 const std::vector<SettingField>& SettingFields() {
   static const std::vector<SettingField> fields = {
       {"nodes", &Settings::nodes, 1, 9},
+      {"spares", &Settings::spares, 0, 8},
       {"clients", &Settings::clients, 1, 100},
       {"keys", &Settings::keys, 1, 1000},
       {"fault_phase_us", &Settings::fault_phase_us, 0, kHour},
@@ -185,6 +186,13 @@ const std::vector<FaultShape>& FaultShapes() {
        true},
       {FaultKind::kClientRestart, "client-restart", false, false, false, false, nullptr, 0, 0,
        true},
+      {FaultKind::kJoin, "join", false, false, false, false, nullptr, 0, 0},
+      {FaultKind::kReplace, "replace", true, false, false, false, nullptr, 0, 0},
+      {FaultKind::kLeave, "leave", true, false, false, false, nullptr, 0, 0},
+      {FaultKind::kDemote, "demote", true, false, false, false, nullptr, 0, 0},
+      {FaultKind::kPromote, "promote", true, false, false, false, nullptr, 0, 0},
+      {FaultKind::kTransfer, "transfer", true, false, false, false, nullptr, 0, 0},
+      {FaultKind::kPrefer, "prefer", true, false, false, false, nullptr, 0, 0},
   };
   return shapes;
 }
@@ -217,6 +225,9 @@ std::string Validate(const Plan& plan) {
   const std::string config = raft::Validate(ReplicaConfigOf(plan.settings, NodeId{1}).raft);
   if (!config.empty()) {
     return config;
+  }
+  if (plan.settings.spares >= plan.settings.nodes) {
+    return "no member is left beside " + std::to_string(plan.settings.spares) + " spares";
   }
   if (plan.clocks.size() != static_cast<std::size_t>(plan.settings.nodes)) {
     return std::to_string(plan.clocks.size()) + " clocks for " +
@@ -265,7 +276,8 @@ ReplicaConfig ReplicaConfigOf(const Settings& settings, NodeId id) {
 
 raft::Membership BeginningOf(const Settings& settings) {
   std::vector<NodeId> voters;
-  for (std::uint64_t id = 1; id <= static_cast<std::uint64_t>(settings.nodes); ++id) {
+  for (std::uint64_t id = 1; id <= static_cast<std::uint64_t>(settings.nodes - settings.spares);
+       ++id) {
     voters.push_back({id});
   }
   return raft::MembershipOf(voters);

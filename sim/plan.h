@@ -26,6 +26,7 @@ inline constexpr ClusterId kCluster{1};
 struct Settings {
   // The cluster and its clients.
   std::int64_t nodes = 3;
+  std::int64_t spares = 0;  // of the nodes, the last ones: they are no members at first
   std::int64_t clients = 3;
   std::int64_t keys = 5;
   std::int64_t fault_phase_us = 30'000'000;  // faults end then
@@ -143,6 +144,14 @@ enum class FaultKind : std::uint8_t {
   kClientDuplicate,  // `client` sends each request twice, to two nodes
   kClientAbandon,    // `client` gives up what it waits for and goes on
   kClientRestart,    // the same, and it forgets its session and what it has read
+  // What operators ask the cluster for (sim/operator.h).
+  kJoin,      // the next spare machine is added
+  kReplace,   // the same, in the place of `node`
+  kLeave,     // `node` is removed
+  kDemote,    // `node` is to be a learner
+  kPromote,   // `node` is to be a voter
+  kTransfer,  // `node` is to lead; whoever leads: the best other one
+  kPrefer,    // `node` gets another priority
 };
 
 // Which fields of a Fault its kind uses, and the name in plans.

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/random.h"
+#include "sim/operator.h"
 
 namespace lockstep::sim {
 namespace {
@@ -23,6 +24,7 @@ enum Stream : std::uint64_t {
   kLastLoss,
   kFirstStarts,
   kAbsence,
+  kOperators,
   kFaults = 100,  // plus the kind
 };
 
@@ -42,6 +44,11 @@ Settings DrawSettings(const Random& seed, const std::optional<Measured>& measure
   settings.nodes = Pick(shape, {1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 6, 7});
   if (measured.has_value()) {
     settings.nodes = measured->nodes;
+  }
+  // Half of the clusters change their members while all else goes on.
+  if (Random operators = seed.Child(kOperators); !measured.has_value() && operators.Chance(1, 2)) {
+    settings.spares = std::min<std::int64_t>(operators.Between(0, 3), 9 - settings.nodes);
+    settings.nodes += settings.spares;
   }
   settings.clients = shape.Between(2, 8);
   settings.keys = Pick(shape, {1, 3, 5, 10});
@@ -289,8 +296,37 @@ class FaultDraw {
   Random random_;
 };
 
+// Requests of operators, in place of a fault of each kind by itself: they only make sense together.
+void AddRequests(const Settings& settings, Random random, std::vector<Fault>& faults) {
+  if (!random.Chance(1, 2)) {
+    return;
+  }
+  const std::int64_t mean_us = Pick(random, {500'000, 2'000'000, 5'000'000});
+  for (std::int64_t at_us = random.Between(0, 2 * mean_us); at_us < settings.fault_phase_us;
+       at_us += 1 + random.Between(0, 2 * mean_us)) {
+    Fault request{.at = SimTime{} + Microseconds(at_us)};
+    request.kind = *std::next(
+        std::initializer_list<FaultKind>{
+            FaultKind::kJoin, FaultKind::kJoin, FaultKind::kReplace, FaultKind::kReplace,
+            FaultKind::kLeave, FaultKind::kDemote, FaultKind::kPromote, FaultKind::kPromote,
+            FaultKind::kTransfer, FaultKind::kTransfer, FaultKind::kPrefer}
+            .begin(),
+        static_cast<std::ptrdiff_t>(random.Below(11)));
+    request.node = random.Chance(1, 3)
+                       ? kWhoeverLeads
+                       : 1 + random.Below(static_cast<std::uint64_t>(settings.nodes));
+    if (!ShapeOf(request.kind).node) {
+      request.node = 1;
+    }
+    faults.push_back(request);
+  }
+}
+
 bool Possible(FaultKind kind, const Settings& settings, const std::vector<std::uint64_t>& victims,
               Budget budget) {
+  if (Operator::IsRequest(kind)) {
+    return false;  // AddRequests()
+  }
   const FaultShape& shape = ShapeOf(kind);
   if ((DamagesFiles(kind) && victims.empty()) ||
       (kind == FaultKind::kLyingDisk && budget == Budget::kWithin)) {
@@ -435,6 +471,9 @@ Plan Draw(std::uint64_t seed, Budget budget, const std::optional<Measured>& meas
   LoseOneAtTheEnd(plan.settings, victims, parent.Child(kLastLoss), plan.faults);
   CutSomeFirstStarts(plan.settings, parent.Child(kFirstStarts), plan.faults);
   KeepOneAway(plan.settings, parent.Child(kAbsence), plan.faults);
+  if (!measured.has_value()) {
+    AddRequests(plan.settings, parent.Child(kOperators).Child(1), plan.faults);
+  }
   SortByTime(plan.faults);
   return plan;
 }

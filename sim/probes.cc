@@ -156,6 +156,30 @@ const char* Name(Probe probe) {
       return "client restarted";
     case Probe::kLeaderCommittedAheadOfItsDisk:
       return "leader committed ahead of its disk";
+    case Probe::kMachineJoined:
+      return "machine joined";
+    case Probe::kMembershipChanged:
+      return "membership changed";
+    case Probe::kMembershipChangeRefused:
+      return "membership change refused for now";
+    case Probe::kMembershipChangeInvalid:
+      return "membership change refused as invalid";
+    case Probe::kLearnerPromoted:
+      return "learner promoted";
+    case Probe::kNodeExpelled:
+      return "node expelled";
+    case Probe::kLeaderRemoved:
+      return "leader removed";
+    case Probe::kJointConfigurationOfEarlierTerm:
+      return "joint configuration of an earlier term left";
+    case Probe::kMembershipTruncated:
+      return "membership truncated";
+    case Probe::kLeadershipTransferred:
+      return "leadership transferred";
+    case Probe::kTransferFailed:
+      return "transfer of leadership failed";
+    case Probe::kSteppedDownByDisk:
+      return "leader stepped down because its disk stalled";
     case Probe::kCount:
       break;
   }

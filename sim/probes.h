@@ -87,6 +87,18 @@ enum class Probe : std::uint8_t {
   kRequestAbandoned,
   kClientRestarted,
   kLeaderCommittedAheadOfItsDisk,
+  kMachineJoined,
+  kMembershipChanged,
+  kMembershipChangeRefused,
+  kMembershipChangeInvalid,
+  kLearnerPromoted,
+  kNodeExpelled,
+  kLeaderRemoved,
+  kJointConfigurationOfEarlierTerm,
+  kMembershipTruncated,
+  kLeadershipTransferred,
+  kTransferFailed,
+  kSteppedDownByDisk,
   kCount,
 };
 

@@ -26,6 +26,7 @@ enum class EventKind : std::uint8_t {
   kFault,            // payload: index of a fault of the plan
   kFaultEnd,         // payload: index of a fault that is under way
   kFaultTurn,        // payload: the same, of one that comes and goes
+  kOperatorTimer,    // payload: the request that was not answered in time
   kRestart,          // target: the node; payload: the crash that it recovers from
 };
 

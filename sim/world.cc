@@ -9,6 +9,7 @@
 #include "sim/oracles/linearizability.h"
 #include "sim/oracles/linearizability_proof.h"
 #include "sim/oracles/liveness.h"
+#include "sim/oracles/majorities.h"
 #include "sim/plan_text.h"
 #include "sim/violation.h"
 
@@ -16,7 +17,7 @@ namespace lockstep::sim {
 namespace {
 
 // The streams of a plan's seed while it runs. plan_draw.cc uses others.
-enum Stream : std::uint64_t { kNetwork = 1000, kNodes, kClients, kSqlite };
+enum Stream : std::uint64_t { kNetwork = 1000, kNodes, kClients, kSqlite, kOperators };
 
 // Requests from here on are not the clients'.
 constexpr std::uint64_t kFirstStoryRequest = std::uint64_t{1} << 48;
@@ -39,7 +40,9 @@ World::World(const Plan& plan, Trace& trace)
                  target.Submit(std::move(request), patience);
                  return listens;
                }),
-      nemesis_(plan, nodes_, network_, clients_, scheduler_, trace, story_, probes_) {
+      operators_(plan, nodes_, Random(plan.seed).Child(kOperators), scheduler_, trace, probes_),
+      nemesis_(plan, nodes_, network_, clients_, scheduler_, trace, story_, probes_, operators_) {
+  judge_.Begin(BeginningOf(plan.settings));
   network_.TellTo(story_);
   SeedSqlite(Random(plan.seed).Child(kSqlite).Next());
   const Random nodes = Random(plan.seed).Child(kNodes);
@@ -50,6 +53,8 @@ World::World(const Plan& plan, Trace& trace)
         [this](NodeId node, Reply reply) {
           if (reply.id.value >= kFirstStoryRequest) {
             story_answers_.emplace(reply.id, std::move(reply));
+          } else if (reply.id.value >= Operator::kFirstRequest) {
+            operators_.Answer(reply);
           } else {
             clients_.Answer(node, std::move(reply));
           }
@@ -64,7 +69,9 @@ void World::Start() {
     BeginFault(plan_.faults[next_fault_]);
   }
   for (const std::unique_ptr<SimNode>& node : nodes_) {
-    node->Start();
+    if (node->may_start()) {
+      node->Start();
+    }
   }
   nemesis_.CrashWhatIsDue();
   ScheduleNextOperation();
@@ -76,7 +83,7 @@ void World::Run(std::optional<std::uint64_t> events_max) {
   const SimTime faults_end = SimTime{} + Microseconds(plan_.settings.fault_phase_us);
   RunUntil(faults_end);
   Heal();
-  while (!Settled() && nemesis_.MajorityIsLeft()) {
+  while (!Settled() && MajorityIsLeft()) {
     Step();
     catching_up_.Look(*this);
     if (operations_begun_ == plan_.operations.size()) {
@@ -84,7 +91,7 @@ void World::Run(std::optional<std::uint64_t> events_max) {
       CheckLiveness(*this, std::max(faults_end, clients_.waiting_since()));
     }
   }
-  if (!nemesis_.MajorityIsLeft()) {
+  if (!MajorityIsLeft()) {
     // Nothing will come right; what is left must still do no wrong.
     RunUntil(now() + Microseconds(20 * plan_.settings.election_timeout_us));
     clients_.GiveUp();
@@ -158,6 +165,9 @@ void World::Dispatch(const Event& event) {
       }
       ScheduleNextFault();
       return;
+    case EventKind::kOperatorTimer:
+      operators_.Handle(event);
+      return;
     case EventKind::kFaultEnd:
     case EventKind::kFaultTurn:
     case EventKind::kRestart:
@@ -210,23 +220,45 @@ const Reply* World::AnswerTo(RequestId request) const {
 NodeId World::Leader() const { return LeaderOf(nodes_); }
 
 bool World::Settled() const {
-  if (!clients_.idle() || operations_begun_ < plan_.operations.size()) {
+  if (!clients_.idle() || !operators_.idle() || operations_begun_ < plan_.operations.size()) {
     return false;
   }
   const NodeId leader = Leader();
   if (leader == NodeId()) {
     return false;
   }
-  const Term term = node(leader).replica().node().current_term();
-  const Index last = node(leader).replica().node().log().last_index();
-  return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& each) {
-    if (!each->running()) {
-      return each->given_up();
-    }
-    const raft::Node& raft = each->replica().node();
-    return raft.current_term() == term && raft.leader() == leader &&
-           each->replica().machine().applied_index() == last && HasNothingToDo(*each);
-  });
+  const raft::Node& leading = node(leader).replica().node();
+  return std::all_of(nodes_.begin(), nodes_.end(),
+                     [&](const auto& each) { return HasSettled(*each, leading); });
+}
+
+bool World::HasSettled(const SimNode& node, const raft::Node& leader) const {
+  const raft::Membership& members = leader.committed_membership().membership;
+  const raft::Member* member = members.Find(node.id());
+  if (member == nullptr) {
+    // Who was removed learns it, unless it never heard of anybody.
+    return !node.running() || node.replica().node().membership().membership == raft::Membership();
+  }
+  if (!node.running()) {
+    return node.given_up();
+  }
+  const raft::Node& raft = node.replica().node();
+  return !member->promote && !member->outgoing && raft.current_term() == leader.current_term() &&
+         raft.leader() == leader.config().id &&
+         node.replica().machine().applied_index() == leader.log().last_index() &&
+         HasNothingToDo(node);
+}
+
+bool World::MajorityIsLeft() const {
+  const auto is_left = [&](NodeId id) { return !node(id).given_up(); };
+  return LacksMajority(judge_.committed_membership(), is_left).empty() &&
+         std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& each) {
+           if (!each->running()) {
+             return true;
+           }
+           const raft::Membership& members = each->replica().node().membership().membership;
+           return members == raft::Membership() || LacksMajority(members, is_left).empty();
+         });
 }
 
 // No read waits, and state.db lags by less than what makes a checkpoint.
@@ -244,7 +276,9 @@ Duration World::SettlingBound() const {
   const std::int64_t round_trip_us = 2 * (settings.delay_min_us + settings.delay_spread_us) +
                                      settings.disk_min_us + settings.disk_spread_us;
   const auto entries = static_cast<std::int64_t>(judge_.canonical().last_index().value);
-  return Microseconds(40 * settings.election_timeout_us + 8 * settings.attempt_timeout_us +
+  // Each machine that still joins does so in several rounds.
+  const std::int64_t elections = 40 + 20 * settings.spares;
+  return Microseconds(elections * settings.election_timeout_us + 8 * settings.attempt_timeout_us +
                       4 * settings.snapshot_timeout_us + settings.delay_tail_us +
                       entries * round_trip_us);
 }

@@ -18,6 +18,7 @@
 #include "sim/nemesis.h"
 #include "sim/network.h"
 #include "sim/node.h"
+#include "sim/operator.h"
 #include "sim/oracles/catching_up.h"
 #include "sim/oracles/judge.h"
 #include "sim/plan.h"
@@ -70,8 +71,9 @@ class World {
   // How long that may take after Heal(), and after an operation began, counted for each operation
   // on its own (docs/simulator.md).
   Duration SettlingBound() const;
-  // Whether the nodes that can work, now or once they are started, are a majority.
-  bool MajorityIsLeft() const { return nemesis_.MajorityIsLeft(); }
+  // Whether the nodes that can work, now or once they are started, are a majority of each
+  // configuration that somebody goes by: without that, nothing can be demanded but safety.
+  bool MajorityIsLeft() const;
 
   SimTime now() const { return scheduler_.now(); }
   std::uint64_t events() const { return scheduler_.popped(); }
@@ -95,6 +97,7 @@ class World {
  private:
   void Dispatch(const Event& event);
   bool HasNothingToDo(const SimNode& node) const;
+  bool HasSettled(const SimNode& node, const raft::Node& leader) const;
   void ScheduleNextOperation();
   void ScheduleNextFault();
 
@@ -107,6 +110,7 @@ class World {
   Network network_;
   Nodes nodes_;
   Clients clients_;
+  Operator operators_;
   Nemesis nemesis_;
 
   RequestId last_story_request_;

@@ -26,7 +26,7 @@ void CheckUncommitted(NodeId id, const raft::Node& node, std::uint64_t bytes_max
   for (Index index = node.commit_index().Next(); index <= node.log().last_index();
        index = index.Next()) {
     const raft::Entry& entry = node.log().At(index);
-    if (entry.term == node.current_term() && !entry.payload.empty()) {
+    if (entry.term == node.current_term() && entry.kind == raft::EntryKind::kCommand) {
       bytes += entry.payload.size();
       ++commands;
     }

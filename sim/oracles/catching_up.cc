@@ -56,16 +56,24 @@ void CatchingUp::Look(const World& world) {
   for (std::size_t i = 0; i < followers_.size(); ++i) {
     const SimNode& node = world.node(NodeId{i + 1});
     const raft::Progress* progress = raft.progress(node.id());
-    if (progress == nullptr) {
+    Follower& follower = followers_[i];
+    if (progress == nullptr || !node.running()) {
+      // It may be added yet, or start; what was sent to it before is lost.
+      follower.since = world.now() + UntilCalm(settings);
       continue;
     }
-    Follower& follower = followers_[i];
     const Index match = progress->match_index();
     if (node.incarnation() != follower.incarnation) {
-      follower = {node.incarnation(), match, world.now() + UntilCalm(settings)};
-    } else if (!NeedsEntries(raft, *progress, node) || match != follower.match) {
-      follower.match = match;
-      follower.since = std::max(follower.since, world.now());
+      follower = {.incarnation = node.incarnation(),
+                  .match = match,
+                  .since = world.now() + UntilCalm(settings)};
+    } else {
+      const bool lags = NeedsEntries(raft, *progress, node);
+      if (!lags || !follower.lags || match != follower.match) {
+        follower.match = match;
+        follower.since = std::max(follower.since, world.now());
+      }
+      follower.lags = lags;
     }
     if (world.now() > std::max(follower.since, calm_at_) + RoundTrip(settings) * 4) {
       throw Violation("followers catch up",

@@ -25,7 +25,8 @@ class CatchingUp {
  private:
   struct Follower {
     std::uint32_t incarnation = 0;
-    Index match;    // as its leader knows
+    Index match;  // as its leader knows
+    bool lags = false;
     SimTime since;  // when it began to lag, or last got on
   };
 

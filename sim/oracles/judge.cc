@@ -159,12 +159,21 @@ void Judge::CheckCommit(Node& node, const raft::View& view, Index before) {
   if (canonical_.last_index() == known) {
     return;
   }
-  CheckCommitIsOnAQuorum(view.id, view.role == raft::Role::kLeader, view.current_term, known,
+  // A leader that is not a voter any more gives up in the step in which it commits that.
+  const bool led = node.view.has_value() && node.view->role == raft::Role::kLeader &&
+                   node.view->current_term == view.current_term;
+  CheckCommitIsOnAQuorum(view.id, led || view.role == raft::Role::kLeader, view.current_term, known,
                          canonical_, node.membership, durable_);
   if (canonical_.TermAt(known.Next()) < view.current_term) {
     probes_.Count(Probe::kOlderTermEntryCommitted);
   }
   exactly_once_.Committed(canonical_);
+  for (Index index = known.Next(); index <= canonical_.last_index(); index = index.Next()) {
+    const raft::Entry& entry = node.memory.At(index)->entry;
+    if (entry.kind == raft::EntryKind::kMembership) {
+      committed_membership_ = *raft::DecodeMembership(entry.payload.view());
+    }
+  }
 }
 
 void Judge::CheckApplied(Node& node, NodeId id, const Replica& replica) {

@@ -65,6 +65,11 @@ class Judge {
     exactly_once_.Answered(node, command, result);
   }
 
+  // The configuration that the cluster begins with.
+  void Begin(const raft::Membership& membership) { committed_membership_ = membership; }
+  // The one that is in force when all that anybody has committed is applied.
+  const raft::Membership& committed_membership() const { return committed_membership_; }
+
   // The configuration that `node` goes by from now on: when it starts, and after the step in which
   // that changes.
   void Configured(NodeId node, const raft::Membership& membership);
@@ -126,6 +131,7 @@ class Judge {
   Digests digests_;
   ExactlyOnce exactly_once_;
   ProbeCounts& probes_;
+  raft::Membership committed_membership_;
   bool promises_are_void_ = false;
 };
 
