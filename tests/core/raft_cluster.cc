@@ -1,5 +1,7 @@
 #include "tests/core/raft_cluster.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 
 #include "core/assert.h"
@@ -62,7 +64,7 @@ RaftCluster::RaftCluster(std::size_t size, std::function<void(Config&)> adjust)
     config.id = {id};
     Member& member = members_[{id}];
     member.config = config;
-    member.first.membership = MembershipOf(voters);
+    member.applied.membership.membership = MembershipOf(voters);
     if (adjust_) {
       adjust_(member.config);
     }
@@ -86,6 +88,7 @@ void RaftCluster::Collect(std::uint64_t id) { Collect(members_.at(NodeId{id})); 
 void RaftCluster::Collect(Member& member) {
   NodeEffects effects = member.node->TakeEffects();
   CheckState(View(*member.node));
+  CheckCommitted(member);
   if (effects.write) {
     member.volatile_writes.push_back(*effects.write);
   }
@@ -111,6 +114,19 @@ void RaftCluster::Collect(Member& member) {
   }
 }
 
+// What is committed is the same everywhere and for ever (State Machine Safety, §3.2).
+void RaftCluster::CheckCommitted(Member& member) {
+  const Log& log = member.node->log();
+  member.checked = std::max(member.checked, log.base().index);
+  while (member.checked < member.node->commit_index()) {
+    member.checked = member.checked.Next();
+    const Entry& entry = log.At(member.checked);
+    const auto [known, is_new] = committed_.try_emplace(member.checked, entry);
+    EXPECT_EQ(known->second, entry)
+        << "server " << member.config.id.value << ", index " << member.checked.value;
+  }
+}
+
 void RaftCluster::Persist(std::uint64_t id) {
   Member& member = members_.at(NodeId{id});
   while (!member.volatile_writes.empty()) {
@@ -132,10 +148,49 @@ void RaftCluster::Restart(std::uint64_t id) {
   Member& member = members_.at(NodeId{id});
   Stop(id);
   std::string error;
-  member.node = Node::Start(member.config, member.disk,
-                            {.position = member.disk.base, .time = {}, .membership = member.first},
+  member.node = Node::Start(member.config, member.disk, member.applied,
                             Random(id * 1000 + ++member.starts), now_, &error);
   CORE_ASSERT(member.node.has_value());
+  member.checked = member.applied.position.index;
+  Collect(member);
+}
+
+void RaftCluster::SetLog(std::uint64_t id, const std::vector<std::uint64_t>& terms,
+                         std::uint64_t current_term) {
+  Stop(id);
+  SetDisk(id, {.hard_state = {{current_term}, {}}, .base = {}, .entries = Entries(1, terms)});
+  Restart(id);
+}
+
+void RaftCluster::Checkpoint(std::uint64_t id) {
+  Member& member = members_.at(NodeId{id});
+  const Index index = member.node->appliable_index();
+  CORE_ASSERT(index == member.node->commit_index());  // as is the membership
+  if (index <= member.applied.position.index) {
+    return;
+  }
+  const Entry& entry = member.node->log().At(index);
+  member.applied = {.position = {index, entry.term},
+                    .time = entry.time,
+                    .membership = member.node->committed_membership()};
+  snapshots_[member.applied.position] = member.applied;
+  member.node->CheckpointCovers(index);
+  Collect(member);
+}
+
+void RaftCluster::SendSnapshot(std::uint64_t from, std::uint64_t to) {
+  Member& member = members_.at(NodeId{from});
+  member.node->SnapshotRead({to}, member.applied.position, Bytes("state"), now_);
+  Collect(member);
+}
+
+void RaftCluster::InstallSnapshot(std::uint64_t id) {
+  Member& member = members_.at(NodeId{id});
+  CORE_ASSERT(member.received_snapshot.has_value());
+  member.applied = snapshots_.at(member.received_snapshot->last_included);
+  member.received_snapshot.reset();
+  member.node->SnapshotInstalled(member.applied, now_);
+  member.checked = member.applied.position.index;
   Collect(member);
 }
 
@@ -149,10 +204,7 @@ void RaftCluster::Deliver() {
     if (lost) {
       continue;
     }
-    const View before(*to->second.node);
-    to->second.node->Receive(message, now_);
-    CheckStep(before, View(*to->second.node));
-    Collect(to->second);
+    Receive(message);
   }
 }
 
@@ -171,13 +223,25 @@ void RaftCluster::Run(Duration duration) {
   }
 }
 
-void RaftCluster::Elect(std::uint64_t id) {
+void RaftCluster::Receive(const Message& message) {
+  Member& member = members_.at(message.to);
+  const View before(*member.node);
+  member.node->Receive(message, now_);
+  CheckStep(before, View(*member.node));
+  Collect(member);
+}
+
+void RaftCluster::Campaign(std::uint64_t id) {
   Member& member = members_.at(NodeId{id});
+  now_ = now_ + member.config.election_timeout * 2;
+  member.node->Advance(now_);
+  Collect(member);
+}
+
+void RaftCluster::Elect(std::uint64_t id) {
+  const Member& member = members_.at(NodeId{id});
   for (int tries = 0; tries < 3 && member.node->role() != Role::kLeader; ++tries) {
-    // The others stop listening to an older leader; none of them has a chance to campaign.
-    now_ = now_ + member.config.election_timeout * 2;
-    member.node->Advance(now_);
-    Collect(member);
+    Campaign(id);
     Deliver();
   }
   CORE_ASSERT(member.node->role() == Role::kLeader);
@@ -202,6 +266,25 @@ std::optional<LogPosition> RaftCluster::Propose(std::uint64_t id, const std::str
     return *position;
   }
   return std::nullopt;
+}
+
+std::string RaftCluster::Change(std::uint64_t id, const MembershipChange& change) {
+  auto changed = node(id).ChangeMembership(change, now_);
+  Collect(id);
+  const auto* refusal = std::get_if<MembershipRefusal>(&changed);
+  return refusal == nullptr ? std::string() : refusal->text;
+}
+
+std::string RaftCluster::Transfer(std::uint64_t id, std::uint64_t target) {
+  std::string refusal = node(id).TransferLeadership({target}, now_);
+  Collect(id);
+  return refusal;
+}
+
+bool RaftCluster::Read(std::uint64_t id, std::uint64_t request) {
+  const bool leads = node(id).Read({request}, now_);
+  Collect(id);
+  return leads;
 }
 
 }  // namespace lockstep::raft

@@ -41,7 +41,7 @@ class RaftCluster {
   void Persist(std::uint64_t id);  // all that is handed out
 
   void Stop(std::uint64_t id);     // loses what is not persisted
-  void Restart(std::uint64_t id);  // from the disk, with nothing applied
+  void Restart(std::uint64_t id);  // from the disk and the last checkpoint
 
   // A server that is no member yet and was told nothing.
   void AddServer(std::uint64_t id, Incarnation incarnation);
@@ -53,6 +53,17 @@ class RaftCluster {
   void SetDisk(std::uint64_t id, DurableState disk) {
     members_.at(NodeId{id}).disk = std::move(disk);
   }
+
+  // A server that is stopped and starts again with this log, of entries with these terms.
+  void SetLog(std::uint64_t id, const std::vector<std::uint64_t>& terms,
+              std::uint64_t current_term);
+
+  // The owner makes all that is appliable durable, and lets the log forget it.
+  void Checkpoint(std::uint64_t id);
+  // A leader's owner reads its last checkpoint for a server that needs a snapshot.
+  void SendSnapshot(std::uint64_t from, std::uint64_t to);
+  // A server's owner installs what it received. REQUIRES: it came from a Checkpoint().
+  void InstallSnapshot(std::uint64_t id);
 
   // Messages from or to these servers are lost.
   void Isolate(std::uint64_t id) { isolated_.insert(NodeId{id}); }
@@ -70,12 +81,23 @@ class RaftCluster {
 
   // Time passes for all in small steps, with delivery between them.
   void Run(Duration duration);
+  // Hands one message to a server, and takes what comes of it.
+  void Receive(const Message& message);
+  // So much time passes that nobody listens to an older leader any more, and one server is the
+  // first to notice: unless it leads or may not, it asks for pre-votes, which are under way then.
+  void Campaign(std::uint64_t id);
   // Makes one server campaign before all others, and delivers until it leads.
   void Elect(std::uint64_t id);
   // The one leader of the highest term; 0 if there is none.
   std::uint64_t Leader();
   // Proposes at a server and collects; the position, or nullopt if refused.
   std::optional<LogPosition> Propose(std::uint64_t id, const std::string& command);
+  // Why a server refuses to change its cluster, and collects; empty if it began to.
+  std::string Change(std::uint64_t id, const MembershipChange& change);
+  // The same of handing its leadership over.
+  std::string Transfer(std::uint64_t id, std::uint64_t target);
+  // Asks a server for a read and collects; whether it leads.
+  bool Read(std::uint64_t id, std::uint64_t request);
 
   const std::vector<ReadyReads>& ready(std::uint64_t id) { return members_.at(NodeId{id}).ready; }
   const std::vector<RequestId>& refused(std::uint64_t id) {
@@ -96,7 +118,7 @@ class RaftCluster {
   struct Member {
     Config config;
     DurableState disk;
-    MembershipAt first;  // at the base of the log
+    AppliedState applied;  // what its owner holds: at the beginning, or at the last checkpoint
     std::optional<Node> node;
     std::deque<Write> volatile_writes;
     bool at_once = true;
@@ -108,13 +130,17 @@ class RaftCluster {
     std::vector<NodeId> snapshots_wanted;
     std::optional<ReceivedSnapshot> received_snapshot;
     Instant deadline = Instant::Never();
+    Index checked;  // up to here its committed entries were compared
   };
 
   void Collect(Member& member);
+  void CheckCommitted(Member& member);
 
   Instant now_;
   std::function<void(Config&)> adjust_;
   std::map<NodeId, Member> members_;
+  std::map<Index, Entry> committed_;               // what any server held as committed
+  std::map<LogPosition, AppliedState> snapshots_;  // of every checkpoint
   std::deque<Message> network_;
   std::vector<Message> sent_;
   std::set<NodeId> isolated_;
