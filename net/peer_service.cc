@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -13,12 +14,13 @@ namespace lockstep::net {
 
 // Shared with the streams, which gRPC may keep a moment longer than the service.
 struct PeerService::State {
-  State(ClusterId cluster_id, NodeId node, Sink to)
-      : cluster(cluster_id), self(node), sink(std::move(to)) {}
+  State(ClusterId cluster_id, NodeId node, Sink to, Acquaintance whom)
+      : cluster(cluster_id), self(node), sink(std::move(to)), acquaintance(std::move(whom)) {}
 
   const ClusterId cluster;
   const NodeId self;
   const Sink sink;
+  const Acquaintance acquaintance;
 
   std::atomic<std::uint64_t> delivered = 0;
   std::atomic<std::uint64_t> mangled = 0;
@@ -51,6 +53,10 @@ class PeerService::Stream final : public grpc::ServerBidiReactor<v1::PeerBatch, 
       Finish({grpc::StatusCode::UNAVAILABLE, "the node is stopping"});
       return;
     }
+    introduced_ = IntroductionOf(*context_, state_->cluster);
+    if (introduced_) {
+      state_->acquaintance(*introduced_, true);
+    }
     // Tells the sender that it is connected, before there is anything to answer.
     StartSendInitialMetadata();
     StartRead(&batch_);
@@ -73,6 +79,9 @@ class PeerService::Stream final : public grpc::ServerBidiReactor<v1::PeerBatch, 
 
   void OnDone() override {
     Leave();
+    if (introduced_) {
+      state_->acquaintance(*introduced_, false);
+    }
     delete this;
   }
 
@@ -107,11 +116,12 @@ class PeerService::Stream final : public grpc::ServerBidiReactor<v1::PeerBatch, 
   const std::shared_ptr<State> state_;
   grpc::CallbackServerContext* const context_;
   const std::string sender_;
+  std::optional<PeerAddress> introduced_;
   v1::PeerBatch batch_;
 };
 
-PeerService::PeerService(ClusterId cluster, NodeId self, Sink sink)
-    : state_(std::make_shared<State>(cluster, self, std::move(sink))) {}
+PeerService::PeerService(ClusterId cluster, NodeId self, Sink sink, Acquaintance acquaintance)
+    : state_(std::make_shared<State>(cluster, self, std::move(sink), std::move(acquaintance))) {}
 
 PeerService::~PeerService() = default;
 

@@ -17,6 +17,7 @@
 
 #include "core/raft/message.h"
 #include "core/types.h"
+#include "net/introduction.h"
 #include "net/proto/peer.grpc.pb.h"
 
 namespace lockstep::net {
@@ -35,7 +36,13 @@ class PeerService final : public v1::Peer::CallbackService {
   // one stream come in order.
   using Sink = std::function<void(raft::Message message)>;
 
-  PeerService(ClusterId cluster, NodeId self, Sink sink);
+  // Told of each stream whose sender has said who it is (net/introduction.h): when it opens, and
+  // once more when it has ended. Called as the sink is, and must not block.
+  using Acquaintance = std::function<void(const PeerAddress& peer, bool here)>;
+
+  PeerService(
+      ClusterId cluster, NodeId self, Sink sink,
+      Acquaintance acquaintance = [](const PeerAddress&, bool) {});
   ~PeerService() override;
 
   grpc::ServerBidiReactor<v1::PeerBatch, v1::PeerNotice>* Exchange(

@@ -141,6 +141,9 @@ class Link::Stream final : public grpc::ClientBidiReactor<v1::PeerBatch, v1::Pee
  public:
   explicit Stream(std::shared_ptr<Link> link) : link_(std::move(link)) {
     context_.set_wait_for_ready(true);
+    if (!link_->options_.self.address.empty()) {
+      Introduce(link_->options_.cluster, link_->options_.self, context_);
+    }
   }
 
   void Start() {
@@ -316,27 +319,66 @@ Outbox::Limits SnapshotLimits() {
 
 }  // namespace
 
+// INVARIANT: a peer's stub stays until both of its links have stopped.
 class PeerTransport::Impl {
  public:
-  Impl(const PeerTransportOptions& options, const std::vector<PeerAddress>& peers) {
-    CORE_ASSERT(options.backoff_min.ns > 0);
-    CORE_ASSERT(options.backoff_min <= options.backoff_max);
-    for (const PeerAddress& address : peers) {
-      CORE_ASSERT(Find(address.id) == nullptr);
-      std::unique_ptr<v1::Peer::Stub> stub =
-          v1::Peer::NewStub(MakeChannel(address.address, options));
-      auto messages = std::make_shared<Link>(stub.get(), options, options.outbox);
-      auto snapshots = std::make_shared<Link>(stub.get(), options, SnapshotLimits());
-      peers_.push_back({address, std::move(stub), std::move(messages), std::move(snapshots)});
+  Impl(PeerTransportOptions options, const std::vector<PeerAddress>& peers)
+      : options_(std::move(options)) {
+    CORE_ASSERT(options_.backoff_min.ns > 0);
+    CORE_ASSERT(options_.backoff_min <= options_.backoff_max);
+    SetPeers(peers);
+  }
+
+  void SetPeers(const std::vector<PeerAddress>& addresses) {
+    std::vector<std::shared_ptr<Peer>> added;
+    std::vector<std::shared_ptr<Peer>> removed;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (shut_down_) {
+        return;
+      }
+      std::vector<std::shared_ptr<Peer>> peers;
+      for (const PeerAddress& address : addresses) {
+        CORE_ASSERT(Find(peers, address.id) == nullptr);
+        std::shared_ptr<Peer> peer = Find(peers_, address.id);
+        if (peer == nullptr || peer->address != address) {
+          peer = std::make_shared<Peer>(address, options_);
+          added.push_back(peer);
+        }
+        peers.push_back(std::move(peer));
+      }
+      for (const std::shared_ptr<Peer>& peer : peers_) {
+        if (std::find(peers.begin(), peers.end(), peer) == peers.end()) {
+          removed.push_back(peer);
+          former_.push_back(peer);
+        }
+      }
+      peers_ = std::move(peers);
     }
-    for (const Peer& peer : peers_) {
-      peer.messages->Open();
-      peer.snapshots->Open();
+    for (const std::shared_ptr<Peer>& peer : removed) {
+      peer->Stop();
+    }
+    for (const std::shared_ptr<Peer>& peer : added) {
+      peer->Open();
     }
   }
 
+  void Tidy() {
+    std::vector<std::shared_ptr<Peer>> ended;  // freed without the mutex
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto first = std::partition(former_.begin(), former_.end(), [](const auto& peer) {
+      return !peer->WaitUntilStopped(std::chrono::steady_clock::time_point());
+    });
+    ended.assign(std::make_move_iterator(first), std::make_move_iterator(former_.end()));
+    former_.erase(first, former_.end());
+  }
+
   void Send(raft::Message message) {
-    const Peer* peer = Find(message.to);
+    std::shared_ptr<Peer> peer;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      peer = Find(peers_, message.to);
+    }
     if (peer == nullptr) {
       return;
     }
@@ -346,11 +388,11 @@ class PeerTransport::Impl {
 
   std::vector<PeerLinkStats> Stats() const {
     std::vector<PeerLinkStats> all;
-    for (const Peer& peer : peers_) {
+    for (const std::shared_ptr<Peer>& peer : peers()) {
       PeerLinkStats stats;
-      stats.peer = peer.address.id;
-      stats.address = peer.address.address;
-      for (const auto& link : {peer.messages, peer.snapshots}) {
+      stats.peer = peer->address.id;
+      stats.address = peer->address.address;
+      for (const auto& link : {peer->messages, peer->snapshots}) {
         const Link::Stats of_link = link->stats();
         stats.queued_messages += of_link.outbox.queued_messages;
         stats.queued_bytes += of_link.outbox.queued_bytes;
@@ -359,52 +401,85 @@ class PeerTransport::Impl {
         stats.dropped_messages += of_link.outbox.dropped;
         stats.streams_opened += of_link.streams_opened;
       }
-      stats.connected = peer.messages->stats().connected;
+      stats.connected = peer->messages->stats().connected;
       all.push_back(std::move(stats));
     }
     return all;
   }
 
   void Shutdown() {
-    for (const Peer& peer : peers_) {
-      peer.messages->Stop();
-      peer.snapshots->Stop();
+    std::vector<std::shared_ptr<Peer>> all;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      shut_down_ = true;
+      all = peers_;
+      all.insert(all.end(), former_.begin(), former_.end());
+    }
+    for (const std::shared_ptr<Peer>& peer : all) {
+      peer->Stop();
     }
     const auto deadline = std::chrono::steady_clock::now() + kShutdownWait;
-    for (Peer& peer : peers_) {
-      const bool messages_stopped = peer.messages->WaitUntilStopped(deadline);
-      const bool snapshots_stopped = peer.snapshots->WaitUntilStopped(deadline);
-      if (!messages_stopped || !snapshots_stopped) {
-        // Never seen. gRPC still uses the stub: a leak is the lesser evil.
-        static_cast<void>(peer.stub.release());
+    for (const std::shared_ptr<Peer>& peer : all) {
+      if (!peer->WaitUntilStopped(deadline)) {
+        new std::shared_ptr<Peer>(peer);  // leaked: what gRPC still uses must stay
       }
     }
   }
 
  private:
   struct Peer {
-    PeerAddress address;
-    std::unique_ptr<v1::Peer::Stub> stub;
-    std::shared_ptr<Link> messages;
-    std::shared_ptr<Link> snapshots;
+    Peer(PeerAddress at, const PeerTransportOptions& options)
+        : address(std::move(at)),
+          stub(v1::Peer::NewStub(MakeChannel(address.address, options))),
+          messages(std::make_shared<Link>(stub.get(), options, options.outbox)),
+          snapshots(std::make_shared<Link>(stub.get(), options, SnapshotLimits())) {}
+
+    void Open() const {
+      messages->Open();
+      snapshots->Open();
+    }
+    void Stop() const {
+      messages->Stop();
+      snapshots->Stop();
+    }
+    [[nodiscard]] bool WaitUntilStopped(std::chrono::steady_clock::time_point deadline) const {
+      const bool messages_stopped = messages->WaitUntilStopped(deadline);
+      return snapshots->WaitUntilStopped(deadline) && messages_stopped;
+    }
+
+    const PeerAddress address;
+    const std::unique_ptr<v1::Peer::Stub> stub;
+    const std::shared_ptr<Link> messages;
+    const std::shared_ptr<Link> snapshots;
   };
 
-  const Peer* Find(NodeId id) const {
-    for (const Peer& peer : peers_) {
-      if (peer.address.id == id) {
-        return &peer;
-      }
-    }
-    return nullptr;
+  static std::shared_ptr<Peer> Find(const std::vector<std::shared_ptr<Peer>>& peers, NodeId id) {
+    const auto found = std::find_if(peers.begin(), peers.end(),
+                                    [id](const auto& peer) { return peer->address.id == id; });
+    return found == peers.end() ? nullptr : *found;
   }
 
-  std::vector<Peer> peers_;  // fixed after construction
+  std::vector<std::shared_ptr<Peer>> peers() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return peers_;
+  }
+
+  const PeerTransportOptions options_;
+  mutable std::mutex mutex_;
+  // Guarded by mutex_:
+  std::vector<std::shared_ptr<Peer>> peers_;
+  std::vector<std::shared_ptr<Peer>> former_;  // stopped; gRPC may still hold their streams
+  bool shut_down_ = false;
 };
 
 PeerTransport::PeerTransport(PeerTransportOptions options, const std::vector<PeerAddress>& peers)
-    : impl_(std::make_unique<Impl>(options, peers)) {}
+    : impl_(std::make_unique<Impl>(std::move(options), peers)) {}
 
 PeerTransport::~PeerTransport() { Shutdown(); }
+
+void PeerTransport::SetPeers(const std::vector<PeerAddress>& peers) { impl_->SetPeers(peers); }
+
+void PeerTransport::Tidy() { impl_->Tidy(); }
 
 void PeerTransport::Send(raft::Message message) { impl_->Send(std::move(message)); }
 

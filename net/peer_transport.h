@@ -15,16 +15,15 @@
 
 #include "core/raft/message.h"
 #include "core/types.h"
+#include "net/introduction.h"
 #include "net/outbox.h"
 
 namespace lockstep::net {
 
-struct PeerAddress {
-  NodeId id;
-  std::string address;  // "host:port", or any other target that gRPC knows
-};
-
 struct PeerTransportOptions {
+  // What each stream says of this node (net/introduction.h); an empty address: nothing.
+  ClusterId cluster;
+  PeerAddress self;
   Outbox::Limits outbox;
   // Of messages that waited while a peer could not be reached, so many are kept for its return.
   std::uint64_t kept_while_down = 64;
@@ -62,13 +61,22 @@ class PeerTransport {
   PeerTransport(const PeerTransport&) = delete;
   PeerTransport& operator=(const PeerTransport&) = delete;
 
+  // From now on exactly these are the peers. Connects to those that are new or have another
+  // address; ends the streams to the others, and drops what is queued for them. The rest is left as
+  // it is. Thread-safe. After Shutdown() it does nothing. REQUIRES: no two peers have the same id.
+  void SetPeers(const std::vector<PeerAddress>& peers);
+
+  // Frees what former peers held, once gRPC has let go of it. Thread-safe; to be called now and
+  // then. Not to be called by a gRPC callback.
+  void Tidy();
+
   // Queues `message` for message.to. Never blocks. Drops (and counts) what is not within the
   // limits, longer than kPeerMessageBytesMax, or after Shutdown(); ignores unknown peers. Messages
   // to one peer arrive in order while its stream lasts, snapshots excepted.
   // Thread-safe.
   void Send(raft::Message message);
 
-  // In the order of the constructor's peers. Thread-safe.
+  // In the order of the last SetPeers(), or the constructor's. Thread-safe.
   std::vector<PeerLinkStats> Stats() const;
 
   // Ends all streams and waits until gRPC has let go of them, at most a few seconds. What is queued

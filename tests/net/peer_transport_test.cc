@@ -5,6 +5,8 @@
 #include <grpcpp/server.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -33,7 +35,12 @@ raft::Message Numbered(std::uint64_t number, std::string payload = "p") {
   raft::AppendEntries append;
   append.entries.push_back({{1}, {1}, {1}, raft::EntryKind::kCommand, Bytes(std::move(payload))});
   append.round = number;
-  return {kCluster, kSender, kReceiver, {1}, append};
+  return {.cluster = kCluster,
+          .from = kSender,
+          .to = kReceiver,
+          .incarnation = {},
+          .term = {1},
+          .body = append};
 }
 
 std::uint64_t NumberOf(const raft::Message& message) {
@@ -44,7 +51,12 @@ raft::Message SnapshotOf(std::size_t bytes) {
   raft::InstallSnapshot snapshot;
   snapshot.last_included = {{1}, {1}};
   snapshot.data = Bytes(std::string(bytes, 's'));
-  return {kCluster, kSender, kReceiver, {1}, snapshot};
+  return {.cluster = kCluster,
+          .from = kSender,
+          .to = kReceiver,
+          .incarnation = {},
+          .term = {1},
+          .body = snapshot};
 }
 
 // What a node received, for a test to wait on.
@@ -84,8 +96,9 @@ class Inbox {
 class Receiver {
  public:
   explicit Receiver(Inbox* inbox, const std::string& address = "127.0.0.1:0")
-      : service_(kCluster, kReceiver,
-                 [inbox](raft::Message message) { inbox->Put(std::move(message)); }) {
+      : service_(
+            kCluster, kReceiver, [inbox](raft::Message message) { inbox->Put(std::move(message)); },
+            [this](const PeerAddress& peer, bool here) { Note(peer, here); }) {
     grpc::ServerBuilder builder;
     int port = 0;
     ConfigurePeerServer(builder);
@@ -106,7 +119,24 @@ class Receiver {
   const std::string& address() const { return address_; }
   PeerService& service() { return service_; }
 
+  // Those whose streams are open and who have said who they are, once for each stream.
+  std::vector<PeerAddress> present() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return present_;
+  }
+
  private:
+  void Note(const PeerAddress& peer, bool here) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (here) {
+      present_.push_back(peer);
+    } else {
+      present_.erase(std::find(present_.begin(), present_.end(), peer));
+    }
+  }
+
+  mutable std::mutex mutex_;
+  std::vector<PeerAddress> present_;
   PeerService service_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
@@ -262,6 +292,91 @@ TEST(PeerTransportTest, IgnoresUnknownPeersAndCountsWhatComesAfterShutdown) {
   transport.Send(Numbered(2));
   EXPECT_EQ(transport.Stats().front().dropped_messages, 1u);
   EXPECT_TRUE(inbox.messages().empty());
+}
+
+TEST(PeerTransportTest, PeersComeGoAndMoveWhileItWorks) {
+  Inbox inbox;
+  Inbox moved_inbox;
+  const Receiver receiver(&inbox);
+  const Receiver moved(&moved_inbox);
+  PeerTransport transport({}, {});
+  transport.Send(Numbered(1));  // to nobody
+  EXPECT_TRUE(transport.Stats().empty());
+
+  transport.SetPeers({{kReceiver, receiver.address()}});
+  transport.Send(Numbered(2));
+  ASSERT_TRUE(inbox.WaitForCount(1));
+  EXPECT_EQ(NumberOf(inbox.messages().front()), 2u);
+
+  // One that stays keeps its streams.
+  transport.SetPeers({{{3}, moved.address()}, {kReceiver, receiver.address()}});
+  ASSERT_EQ(transport.Stats().size(), 2u);
+  EXPECT_EQ(transport.Stats()[0].peer, NodeId{3});
+  EXPECT_TRUE(transport.Stats()[1].connected);
+  EXPECT_EQ(transport.Stats()[1].sent_messages, 1u);
+
+  transport.SetPeers({{kReceiver, moved.address()}});
+  transport.Send(Numbered(3));
+  ASSERT_TRUE(moved_inbox.WaitForCount(1));
+  EXPECT_EQ(NumberOf(moved_inbox.messages().front()), 3u);
+  ASSERT_TRUE(Eventually([&] { return transport.Stats().front().sent_messages == 1; }));
+
+  transport.SetPeers({});
+  EXPECT_TRUE(transport.Stats().empty());
+  transport.Send(Numbered(4));
+  transport.Tidy();
+  transport.Shutdown();
+  transport.SetPeers({{kReceiver, receiver.address()}});
+  EXPECT_TRUE(transport.Stats().empty()) << "nothing begins after the end";
+  EXPECT_EQ(inbox.messages().size(), 1u);
+  EXPECT_EQ(moved_inbox.messages().size(), 1u);
+}
+
+TEST(PeerTransportTest, PeersMayChangeWhileOthersSend) {
+  Inbox inbox;
+  const Receiver receiver(&inbox);
+  const std::string dead = Receiver(&inbox).address();
+  PeerTransport transport({}, {});
+  std::atomic<bool> stop = false;
+  std::thread sender([&] {
+    for (std::uint64_t n = 0; !stop; ++n) {
+      transport.Send(Numbered(n));
+      transport.Stats();
+    }
+  });
+  for (int i = 0; i < 100; ++i) {
+    transport.SetPeers({{kReceiver, i % 2 == 0 ? receiver.address() : dead}, {{3}, dead}});
+    std::this_thread::sleep_for(milliseconds(i % 3));
+    transport.SetPeers({});
+    transport.Tidy();
+  }
+  transport.SetPeers({{kReceiver, receiver.address()}});
+  inbox.Clear();
+  EXPECT_TRUE(inbox.WaitForCount(1));
+  stop = true;
+  sender.join();
+}
+
+TEST(PeerTransportTest, TellsItsPeersWhoItIsForAsLongAsItsStreamsLast) {
+  Inbox inbox;
+  const Receiver receiver(&inbox);
+  PeerTransportOptions options;
+  options.cluster = kCluster;
+  options.self = {kSender, "there:7101"};
+  {
+    PeerTransport transport(options, {{kReceiver, receiver.address()}});
+    ASSERT_TRUE(Eventually([&] { return receiver.present().size() == 2; }));
+    EXPECT_EQ(receiver.present().front(), options.self);
+  }
+  EXPECT_TRUE(Eventually([&] { return receiver.present().empty(); }));
+
+  // Of another cluster, or with nothing to say: nobody.
+  options.cluster = {8};
+  PeerTransport foreign(options, {{kReceiver, receiver.address()}});
+  PeerTransport silent({}, {{kReceiver, receiver.address()}});
+  ASSERT_TRUE(Connected(foreign));
+  ASSERT_TRUE(Connected(silent));
+  EXPECT_TRUE(receiver.present().empty());
 }
 
 TEST(PeerTransportTest, ShutsDownAtAnyMomentWithinABound) {
