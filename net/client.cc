@@ -38,6 +38,7 @@ struct Call {
   Duration backoff;
   bool redirected = false;  // without a pause since the last one
   std::string last_error;   // of the last attempt, for people
+  bool patient = false;     // one attempt may take all of the time
 };
 
 Duration Until(Clock::time_point deadline) {
@@ -231,6 +232,39 @@ class Client::Impl {
     return Repeat(Method<KvAsync, v1::GetRequest, v1::GetResponse>(&KvAsync::Get), request, &call);
   }
 
+  enum class Repeatable : std::uint8_t { kNo, kYes };
+
+  // Asks for something of the Cluster service until there is an answer, or it may have been done.
+  template <class Request, class Response>
+  Outcome<Response> Administer(Method<ClusterAsync, Request, Response> method,
+                               const Request& request, Repeatable repeatable,
+                               const CallOptions& options) {
+    Call call = Begin(options);
+    call.patient = repeatable == Repeatable::kNo;
+    const Turn turn(this, call.deadline);
+    if (const std::optional<Error> error = CheckStart(turn, request, call)) {
+      return End<Response>(*error, false, call);
+    }
+    bool maybe_done = false;
+    while (true) {
+      if (const std::optional<Error> over = Over(call)) {
+        return End<Response>(*over, maybe_done, call);
+      }
+      Response response;
+      const std::shared_ptr<Endpoints::Node> node = endpoints_.Current();
+      const std::optional<Error> error =
+          Ask(method, node->cluster->async(), *node, request, &response, call);
+      if (!error) {
+        return response;
+      }
+      maybe_done = maybe_done || !error->certain;
+      if (error->kind == ErrorKind::kInvalid || (maybe_done && repeatable == Repeatable::kNo)) {
+        return End<Response>(*error, maybe_done, call);
+      }
+      TryElsewhere(*node, *error, &call);
+    }
+  }
+
   Outcome<v1::StatusResponse> Status(const std::string& endpoint, const CallOptions& options) {
     Call call = Begin(options);
     const Turn turn(this, call.deadline);
@@ -357,7 +391,8 @@ class Client::Impl {
 
   Call Begin(const CallOptions& options) const {
     const Duration timeout = options.timeout.value_or(options_.call_timeout);
-    return {Clock::now() + std::chrono::nanoseconds(timeout.ns), options_.backoff_min, false, ""};
+    return {Clock::now() + std::chrono::nanoseconds(timeout.ns), options_.backoff_min, false, "",
+            false};
   }
 
   bool closed() const {
@@ -424,7 +459,8 @@ class Client::Impl {
       return Error{.kind = ErrorKind::kUnreachable, .certain = true, .text = "no connection"};
     }
     grpc::ClientContext context;
-    const Duration timeout = std::min(options_.attempt_timeout, Until(call.deadline));
+    const Duration left = Until(call.deadline);
+    const Duration timeout = call.patient ? left : std::min(options_.attempt_timeout, left);
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::nanoseconds(timeout.ns));
     Completion completion;
     {
@@ -465,6 +501,7 @@ class Client::Impl {
         break;
       case ErrorKind::kOverloaded:
       case ErrorKind::kDropped:
+      case ErrorKind::kNotReady:
       case ErrorKind::kTooManyUnacknowledged:
       case ErrorKind::kTooManySessions:
         break;  // the right node, at the wrong time
@@ -633,6 +670,69 @@ Outcome<kv::TransactionResult> Client::Transact(const kv::Transaction& transacti
     return Unknown{ErrorKind::kUnknown, std::string(result.status().message())};
   }
   return *std::move(result);
+}
+
+Outcome<v1::MembersResponse> Client::Members(CallOptions options) {
+  // It has no effect, so it is never unknown.
+  const Outcome<v1::MembersResponse> outcome =
+      impl_->Administer<v1::MembersRequest, v1::MembersResponse>(
+          &ClusterAsync::Members, v1::MembersRequest(), Impl::Repeatable::kYes, options);
+  if (outcome.unknown() != nullptr) {
+    return NotDone{outcome.unknown()->kind, outcome.unknown()->reason};
+  }
+  return outcome;
+}
+
+Outcome<v1::JoinClusterResponse> Client::JoinCluster(const v1::JoinClusterRequest& request,
+                                                     CallOptions options) {
+  return impl_->Administer<v1::JoinClusterRequest, v1::JoinClusterResponse>(
+      &ClusterAsync::JoinCluster, request, Impl::Repeatable::kYes, options);
+}
+
+Outcome<v1::MembersResponse> Client::LeaveCluster(NodeId node, CallOptions options) {
+  v1::LeaveClusterRequest request;
+  request.set_node_id(node.value);
+  return impl_->Administer<v1::LeaveClusterRequest, v1::MembersResponse>(
+      &ClusterAsync::LeaveCluster, request, Impl::Repeatable::kNo, options);
+}
+
+Outcome<v1::MembersResponse> Client::Promote(NodeId learner, CallOptions options) {
+  v1::PromoteRequest request;
+  request.set_node_id(learner.value);
+  return impl_->Administer<v1::PromoteRequest, v1::MembersResponse>(&ClusterAsync::Promote, request,
+                                                                    Impl::Repeatable::kNo, options);
+}
+
+Outcome<v1::MembersResponse> Client::Demote(NodeId voter, CallOptions options) {
+  v1::DemoteRequest request;
+  request.set_node_id(voter.value);
+  return impl_->Administer<v1::DemoteRequest, v1::MembersResponse>(&ClusterAsync::Demote, request,
+                                                                   Impl::Repeatable::kNo, options);
+}
+
+Outcome<v1::MembersResponse> Client::Replace(NodeId leaving, NodeId learner, CallOptions options) {
+  v1::ReplaceRequest request;
+  request.set_leaving_id(leaving.value);
+  request.set_node_id(learner.value);
+  return impl_->Administer<v1::ReplaceRequest, v1::MembersResponse>(&ClusterAsync::Replace, request,
+                                                                    Impl::Repeatable::kNo, options);
+}
+
+Outcome<v1::MembersResponse> Client::UpdateMember(const v1::UpdateMemberRequest& request,
+                                                  CallOptions options) {
+  return impl_->Administer<v1::UpdateMemberRequest, v1::MembersResponse>(
+      &ClusterAsync::UpdateMember, request, Impl::Repeatable::kNo, options);
+}
+
+Outcome<NodeId> Client::TransferLeadership(NodeId target, CallOptions options) {
+  v1::TransferLeadershipRequest request;
+  request.set_node_id(target.value);
+  const Outcome<v1::TransferLeadershipResponse> outcome =
+      impl_->Administer<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>(
+          &ClusterAsync::TransferLeadership, request, Impl::Repeatable::kNo, options);
+  return Mapped<NodeId>(outcome, [](const v1::TransferLeadershipResponse& response) {
+    return NodeId{response.node_id()};
+  });
 }
 
 Outcome<v1::StatusResponse> Client::Status(const std::string& endpoint, CallOptions options) {

@@ -132,6 +132,23 @@ class Client {
   Outcome<kv::TransactionResult> Transact(const kv::Transaction& transaction,
                                           CallOptions options = {});
 
+  // The members, as some node knows them.
+  Outcome<v1::MembersResponse> Members(CallOptions options = {});
+
+  // Changes of the membership. What certainly was not done and may be done later (ErrorKind's
+  // kNotReady among others) is tried again until the time is over. The one that may have been done
+  // is not sent again, but for JoinCluster, which may be repeated.
+  Outcome<v1::JoinClusterResponse> JoinCluster(const v1::JoinClusterRequest& request,
+                                               CallOptions options = {});
+  Outcome<v1::MembersResponse> LeaveCluster(NodeId node, CallOptions options = {});
+  Outcome<v1::MembersResponse> Promote(NodeId learner, CallOptions options = {});
+  Outcome<v1::MembersResponse> Demote(NodeId voter, CallOptions options = {});
+  Outcome<v1::MembersResponse> Replace(NodeId leaving, NodeId learner, CallOptions options = {});
+  Outcome<v1::MembersResponse> UpdateMember(const v1::UpdateMemberRequest& request,
+                                            CallOptions options = {});
+  // To the best voter for it if `target` is 0. Returns who leads now, likely.
+  Outcome<NodeId> TransferLeadership(NodeId target, CallOptions options = {});
+
   // What the node at `endpoint` says of itself. Asks no other, and once only.
   Outcome<v1::StatusResponse> Status(const std::string& endpoint, CallOptions options = {});
 

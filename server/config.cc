@@ -381,6 +381,11 @@ Address Settings::client_address() const {
   return listen_client ? *listen_client : members.at(node_id).client.value();
 }
 
+std::string Settings::advertised_peer_address() const {
+  const auto self = members.find(node_id);
+  return self == members.end() ? std::string() : self->second.peer.ToString();
+}
+
 ReplicaConfig Settings::replica() const {
   ReplicaConfig config;
   config.raft.cluster = cluster_id();

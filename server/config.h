@@ -65,8 +65,10 @@ struct Settings {
   LogFormat log_format = LogFormat::kLogfmt;
 
   ClusterId cluster_id() const;
-  Address peer_address() const;        // to listen on. REQUIRES: Check(*this) is OK.
-  Address client_address() const;      // to listen on. REQUIRES: Check(*this) is OK.
+  Address peer_address() const;    // to listen on. REQUIRES: Check(*this) is OK.
+  Address client_address() const;  // to listen on. REQUIRES: Check(*this) is OK.
+  // Where this node tells the others that they reach it; empty if that cannot be told.
+  std::string advertised_peer_address() const;
   ReplicaConfig replica() const;       // but for the incarnation, which its files know
   raft::Membership beginning() const;  // the cluster's, as it begins
 };

@@ -227,6 +227,9 @@ void Driver::CarryOut(Effects effects) {
   if (effects.write) {
     log_queue_.Put(std::move(*effects.write));
   }
+  if (effects.membership) {
+    sender_->SetMembership(effects.membership->membership);
+  }
   if (!effects.messages.empty()) {
     sender_->Send(std::move(effects.messages));
   }
@@ -258,6 +261,9 @@ void Driver::CarryOut(Effects effects) {
   }
   deadline_ = effects.deadline;
   Observe(effects.events);
+  if (effects.expelled) {
+    observer_->OnExpelled(*effects.expelled);
+  }
 }
 
 void Driver::Observe(const std::vector<Event>& events) {

@@ -22,6 +22,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -53,6 +54,8 @@ class PeerSender {
   virtual ~PeerSender() = default;
   // Called on the core thread. Must not block; may drop what it has no room for.
   virtual void Send(std::vector<raft::Message> messages) = 0;
+  // Called on the core thread, before the messages of that moment: whom to talk to from now on.
+  virtual void SetMembership(const raft::Membership& membership) = 0;
 };
 
 // Hears what the driver and its replica do, for logs and metrics. Must not block.
@@ -71,6 +74,9 @@ class DriverObserver {
   virtual void OnSnapshotRead(Duration took, std::size_t bytes) = 0;
   // On the thread where the disk failed. The node takes nothing any more; its owner must end it.
   virtual void OnDiskFailure(const absl::Status& status) = 0;
+  // On the core thread: this node is no member any more. It goes on as a follower that nobody
+  // hears; its owner must stop it.
+  virtual void OnExpelled(const std::string& why) = 0;
 };
 
 struct DriverOptions {

@@ -12,7 +12,9 @@ std::string DescribeExitCodes() {
          "     or cluster, or not accessible\n"
          "  4  a listen address is in use or cannot be bound\n"
          "  5  reading or writing the data failed while the node ran\n"
-         "  6  a second signal ended the process before its clean shutdown was done\n";
+         "  6  a second signal ended the process before its clean shutdown was done\n"
+         "  7  this node was removed from its cluster, or lost the files that it was a member "
+         "with\n";
 }
 
 }  // namespace lockstep::server

@@ -15,6 +15,7 @@ enum class ExitCode : int {
   kAddressInUse = 4,  // a listen address cannot be bound
   kDiskFailed = 5,    // reading or writing the data failed while the node ran
   kForced = 6,        // a second signal cut the clean shutdown short
+  kExpelled = 7,      // this node is no member of its cluster any more, and never will be
 };
 
 // The table above for --help: one line per code.

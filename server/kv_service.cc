@@ -1,6 +1,6 @@
 #include "server/kv_service.h"
 
-#include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -8,77 +8,32 @@
 #include "core/assert.h"
 #include "net/error.h"
 #include "net/kv_codec.h"
-#include "net/status.h"
+#include "server/call.h"
 
 namespace lockstep::server {
 namespace {
 
-// A gRPC deadline is a reading of the wall clock; the core knows the monotonic one.
-Instant DeadlineOf(const grpc::CallbackServerContext& call, Instant now) {
-  const auto deadline = call.deadline();
-  if (deadline == std::chrono::system_clock::time_point::max()) {
-    return now + KvService::kDefaultTimeout;
-  }
-  const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(
-      deadline - std::chrono::system_clock::now());
-  return now + std::min(Duration{left.count()}, Seconds(24 * 3600));
+template <class Result, class Response>
+void Succeed(const Call<Response>& call, const Result& result) {
+  net::EncodeResponse(result, call.response);
+  v1::ResponseHeader& header = *call.response->mutable_header();
+  header.set_cluster_id(call.node->settings->cluster_id().value);
+  header.set_node_id(call.node->settings->node_id.value);
+  header.set_term(call.node->driver->term().value);
+  call.Finish(grpc::Status::OK);
 }
-
-net::Error ErrorOf(Unserved why) {
-  switch (why) {
-    case Unserved::kQueueFull:
-      return net::OverloadedError("too many requests are queued (queued-requests-max)");
-    case Unserved::kStopping:
-      return net::ShuttingDownError();
-    case Unserved::kOutcomeUnknown:
-      return net::UnknownError("the node stopped before the outcome was known");
-  }
-  return net::UnknownError("the node gave no reason");
-}
-
-// One call from its arrival to its answer.
-template <class Response>
-struct Call {
-  const ServiceContext* node;
-  Method method;
-  grpc::CallbackServerContext* context;
-  grpc::ServerUnaryReactor* reactor;
-  Response* response;
-  Instant began;
-
-  void Finish(const grpc::Status& status) const {
-    node->metrics->CountRequest(method, status.error_code(), Driver::Now() - began);
-    reactor->Finish(status);
-  }
-
-  void Fail(const net::Error& error) const { Finish(net::FinishWith(error, *context)); }
-
-  template <class Result>
-  void Succeed(const Result& result) const {
-    net::EncodeResponse(result, response);
-    v1::ResponseHeader& header = *response->mutable_header();
-    header.set_cluster_id(node->settings->cluster_id().value);
-    header.set_node_id(node->settings->node_id.value);
-    header.set_term(node->driver->term().value);
-    Finish(grpc::Status::OK);
-  }
-};
 
 // What the replica says, as the answer to a call that expects a `Result`.
 template <class Result, class Response>
 void Answer(const Call<Response>& call, const ReplyResult& reply) {
-  if (const auto* unserved = std::get_if<Unserved>(&reply)) {
-    call.Fail(ErrorOf(*unserved));
-    return;
-  }
-  if (const auto* refusal = std::get_if<Refusal>(&reply)) {
-    call.Fail(net::FromRefusal(*refusal, call.node->ClientAddressOf(refusal->leader)));
+  if (const std::optional<net::Error> error = ErrorOf(*call.node, reply)) {
+    call.Fail(*error);
     return;
   }
   if constexpr (std::is_same_v<Result, ReadResult>) {
     const auto* read = std::get_if<ReadResult>(&reply);
     CORE_ASSERT(read != nullptr);
-    call.Succeed(*read);
+    Succeed(call, *read);
   } else {
     const auto* command = std::get_if<kv::CommandResult>(&reply);
     CORE_ASSERT(command != nullptr);
@@ -88,7 +43,7 @@ void Answer(const Call<Response>& call, const ReplyResult& reply) {
     }
     const auto* result = std::get_if<Result>(command);
     CORE_ASSERT(result != nullptr);
-    call.Succeed(*result);
+    Succeed(call, *result);
   }
 }
 

@@ -14,9 +14,6 @@ namespace lockstep::server {
 
 class KvService final : public v1::Kv::CallbackService {
  public:
-  // A gRPC deadline that a client sets is the request's; a request without one waits for this.
-  static constexpr Duration kDefaultTimeout = Seconds(60);
-
   explicit KvService(const ServiceContext* context) : context_(context) {}
 
   grpc::ServerUnaryReactor* Put(grpc::CallbackServerContext* call, const v1::PutRequest* request,

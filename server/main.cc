@@ -29,7 +29,10 @@ struct Signal {
   int number = 0;
 };
 struct DiskFailed {};
-using Ending = std::variant<Signal, DiskFailed>;
+struct Expelled {
+  std::string why;
+};
+using Ending = std::variant<Signal, DiskFailed, Expelled>;
 
 // What the disk or gRPC may take on top of the shutdown's own time before the process ends anyway.
 constexpr Duration kShutdownGrace = Seconds(5);
@@ -79,7 +82,10 @@ int Run(const Settings& settings, NodeLog* log, Mailbox<Ending>* endings) {
              {Field("version", kVersion), Field("cluster", settings.cluster_name),
               Field("data_dir", settings.data_dir), Field("members", settings.members.size()),
               Field("pid", getpid())});
-  auto started = Node::Start(settings, log, [endings] { endings->Put(DiskFailed{}); });
+  auto started = Node::Start(
+      settings, log,
+      {.on_disk_failure = [endings] { endings->Put(DiskFailed{}); },
+       .on_expelled = [endings](std::string why) { endings->Put(Expelled{std::move(why)}); }});
   if (const auto* failure = std::get_if<StartFailure>(&started)) {
     log->Write(LogLevel::kError, "start-failed",
                {Field("error", failure->text), Field("exit_code", Code(failure->code))});
@@ -101,14 +107,22 @@ int Run(const Settings& settings, NodeLog* log, Mailbox<Ending>* endings) {
     node->Stop(Duration{0});
     return Code(ExitCode::kDiskFailed);
   }
+  const auto* expelled = std::get_if<Expelled>(&received.front());
+  if (expelled != nullptr) {
+    // The event was logged; this is for who started the node by hand.
+    std::cerr << "lockstepd: " << expelled->why << ": its data folder is of no more use"
+              << std::endl;
+  }
   const Instant begin = Driver::Now();
-  log->Write(LogLevel::kInfo, "shutting-down",
-             {Field("signal", strsignal(std::get<Signal>(received.front()).number)),
-              Field("at_most_ms", limit)});
+  log->Write(
+      LogLevel::kInfo, "shutting-down",
+      {expelled != nullptr ? Field("reason", expelled->why)
+                           : Field("signal", strsignal(std::get<Signal>(received.front()).number)),
+       Field("at_most_ms", limit)});
   const bool clean = node->Stop(limit);
   log->Write(clean ? LogLevel::kInfo : LogLevel::kWarning, "stopped",
              {Field("clean", clean ? "yes" : "no"), Field("took_ms", Driver::Now() - begin)});
-  return Code(ExitCode::kOk);
+  return Code(expelled != nullptr ? ExitCode::kExpelled : ExitCode::kOk);
 }
 
 int Main(const std::vector<std::string>& arguments) {

@@ -26,8 +26,10 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::map<std::string, std::string>;
 
-constexpr std::array<const char*, 8> kMethods = {
-    "Put", "Get", "Delete", "PutIfAbsent", "CompareAndSet", "Txn", "OpenSession", "Status"};
+constexpr std::array<const char*, 16> kMethods = {
+    "Put",         "Get",     "Delete",       "PutIfAbsent",       "CompareAndSet", "Txn",
+    "OpenSession", "Status",  "Members",      "JoinCluster",       "LeaveCluster",  "Promote",
+    "Demote",      "Replace", "UpdateMember", "TransferLeadership"};
 
 // Codes of gRPC by number.
 constexpr std::array<const char*, 17> kCodes = {
@@ -70,7 +72,7 @@ Histogram& OneHistogram(prometheus::Registry& registry, const char* name, const 
 
 class Metrics::Impl {
  public:
-  explicit Impl(const std::vector<NodeId>& peers) {
+  Impl() {
     for (const char* method : kMethods) {
       request_times.push_back(&request_time_family.Add({{"method", method}}, TimeBuckets()));
       requests.emplace_back();
@@ -78,11 +80,13 @@ class Metrics::Impl {
         requests.back().push_back(&request_family.Add({{"method", method}, {"code", code}}));
       }
     }
-    for (const NodeId peer : peers) {
-      replication_times[peer] = &replication_time_family.Add({{"peer", Text(peer)}}, TimeBuckets());
-      snapshots_sent[peer] = &snapshot_family.Add({{"peer", Text(peer)}});
-    }
   }
+
+  // The families give the same series for the same labels again.
+  Histogram& ReplicationTime(NodeId peer) {
+    return replication_time_family.Add({{"peer", Text(peer)}}, TimeBuckets());
+  }
+  Counter& SnapshotsSent(NodeId peer) { return snapshot_family.Add({{"peer", Text(peer)}}); }
 
   const std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
 
@@ -98,8 +102,6 @@ class Metrics::Impl {
       CounterFamily(*registry, "lockstep_snapshots_sent_total", "Snapshots sent to a member.");
   std::vector<std::vector<Counter*>> requests;  // by method and code
   std::vector<Histogram*> request_times;        // by method
-  std::map<NodeId, Histogram*> replication_times;
-  std::map<NodeId, Counter*> snapshots_sent;
   std::atomic<std::uint64_t> sampled_commit = 0;
 
   Histogram& commit_time =
@@ -141,8 +143,15 @@ class Metrics::Impl {
                                            "Received snapshots that could not be used.");
 };
 
-Metrics::Metrics(const std::vector<NodeId>& peers) : impl_(std::make_unique<Impl>(peers)) {}
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
 Metrics::~Metrics() = default;
+
+void Metrics::AddPeers(const std::vector<NodeId>& peers) {
+  for (const NodeId peer : peers) {
+    impl_->ReplicationTime(peer);
+    impl_->SnapshotsSent(peer);
+  }
+}
 
 void Metrics::CountRequest(Method method, grpc::StatusCode code, Duration took) {
   const std::size_t m = static_cast<std::size_t>(method);
@@ -195,10 +204,7 @@ void Metrics::Count(const Event& event) {
       impl_->compactions.Increment();
       break;
     case Event::Kind::kSnapshotSent:
-      if (const auto peer = impl_->snapshots_sent.find(event.peer);
-          peer != impl_->snapshots_sent.end()) {
-        peer->second->Increment();
-      }
+      impl_->SnapshotsSent(event.peer).Increment();
       break;
     case Event::Kind::kSnapshotInstalled:
       impl_->snapshots_installed.Increment();
@@ -226,9 +232,8 @@ void Metrics::Sample(const Status& status) {
     impl_->commit_time.Observe(ToSeconds(*status.commit_time));
   }
   for (const PeerStatus& peer : status.peers) {
-    const auto found = impl_->replication_times.find(peer.id);
-    if (peer.replication_time && found != impl_->replication_times.end()) {
-      found->second->Observe(ToSeconds(*peer.replication_time));
+    if (peer.replication_time) {
+      impl_->ReplicationTime(peer.id).Observe(ToSeconds(*peer.replication_time));
     }
   }
 }

@@ -34,6 +34,14 @@ enum class Method : std::uint8_t {
   kTxn,
   kOpenSession,
   kStatus,
+  kMembers,
+  kJoinCluster,
+  kLeaveCluster,
+  kPromote,
+  kDemote,
+  kReplace,
+  kUpdateMember,
+  kTransferLeadership,
 };
 
 // A node at one moment.
@@ -49,9 +57,12 @@ struct NodeSample {
 // All functions are thread-safe and do not block.
 class Metrics {
  public:
-  // `peers`: the other members, so that their series exist from the start.
-  explicit Metrics(const std::vector<NodeId>& peers);
+  Metrics();
   ~Metrics();
+
+  // From now on there are series of these other members, whether there is something to count or
+  // not.
+  void AddPeers(const std::vector<NodeId>& peers);
 
   void CountRequest(Method method, grpc::StatusCode code, Duration took);
   void CountLogSync(Duration took, std::size_t writes, std::size_t entries);

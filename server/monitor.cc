@@ -43,6 +43,7 @@ void Monitor::Run() {
 }
 
 void Monitor::LookAtLinks() {
+  transport_->Tidy();
   for (const net::PeerLinkStats& link : transport_->Stats()) {
     const Field peer("peer", link.peer);
     bool& connected = connected_[link.peer];

@@ -24,6 +24,7 @@
 #include "server/metrics.h"
 #include "server/monitor.h"
 #include "server/observer.h"
+#include "server/peer_directory.h"
 #include "server/service_context.h"
 #include "server/sqlite_disk.h"
 #include "server/version.h"
@@ -91,35 +92,28 @@ std::uint64_t RandomSeed() {
   return high << 32 | low;
 }
 
-std::vector<net::PeerAddress> OtherMembers(const Settings& settings) {
-  std::vector<net::PeerAddress> others;
-  for (const auto& [id, member] : settings.members) {
-    if (id != settings.node_id) {
-      others.push_back({id, member.peer.ToString()});
-    }
-  }
-  return others;
-}
-
-std::vector<NodeId> IdsOf(const std::vector<net::PeerAddress>& peers) {
-  std::vector<NodeId> ids;
-  for (const net::PeerAddress& peer : peers) {
-    ids.push_back(peer.id);
-  }
-  return ids;
-}
-
 class TransportSender final : public PeerSender {
  public:
-  explicit TransportSender(net::PeerTransport* transport) : transport_(*transport) {}
+  TransportSender(net::PeerTransport* transport, PeerDirectory* directory, Metrics* metrics)
+      : transport_(*transport), directory_(*directory), metrics_(*metrics) {}
   void Send(std::vector<raft::Message> messages) override {
     for (raft::Message& message : messages) {
       transport_.Send(std::move(message));
     }
   }
+  void SetMembership(const raft::Membership& membership) override {
+    directory_.SetMembership(membership);
+    std::vector<NodeId> peers;
+    for (const net::PeerAddress& peer : directory_.Peers()) {
+      peers.push_back(peer.id);
+    }
+    metrics_.AddPeers(peers);
+  }
 
  private:
   net::PeerTransport& transport_;
+  PeerDirectory& directory_;
+  Metrics& metrics_;
 };
 
 void ConfigureClientServer(const Settings& settings, grpc::ServerBuilder& builder) {
@@ -153,12 +147,12 @@ std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, Address* addr
 
 class Node::Impl {
  public:
-  Impl(const Settings& settings, NodeLog* log, std::function<void()> on_disk_failure)
+  Impl(const Settings& settings, NodeLog* log, NodeEndings endings)
       : settings_(settings),
         log_(*log),
-        others_(OtherMembers(settings_)),
-        metrics_(IdsOf(others_)),
-        observer_(log, &metrics_, std::move(on_disk_failure)),
+        directory_(std::make_shared<PeerDirectory>(settings_.node_id, settings_.members)),
+        observer_(log, &metrics_, std::move(endings.on_disk_failure),
+                  std::move(endings.on_expelled)),
         addresses_{settings.peer_address(), settings.client_address(), settings.listen_metrics} {}
 
   ~Impl() { Stop(Duration{0}); }
@@ -207,6 +201,7 @@ class Node::Impl {
     client_server_.reset();
     peer_server_.reset();
     driver_.reset();
+    directory_->Serve(nullptr);
     if (transport_ != nullptr) {
       transport_->Shutdown();
     }
@@ -270,8 +265,14 @@ class Node::Impl {
   }
 
   Failure StartDriver() {
-    transport_ = std::make_unique<net::PeerTransport>(net::PeerTransportOptions{}, others_);
-    sender_.emplace(transport_.get());
+    net::PeerTransportOptions options;
+    options.cluster = settings_.cluster_id();
+    options.self = {settings_.node_id, settings_.advertised_peer_address()};
+    transport_ = std::make_unique<net::PeerTransport>(options, std::vector<net::PeerAddress>());
+    sender_.emplace(transport_.get(), directory_.get(), &metrics_);
+    // The driver tells of changes only.
+    sender_->SetMembership(replica_->GetStatus(Driver::Now()).membership.membership);
+    directory_->Serve(transport_.get());
     driver_ = std::make_unique<Driver>(
         *std::move(replica_),
         DriverOptions{settings_.queued_requests_max, settings_.queued_peer_bytes_max}, &*disk_,
@@ -280,6 +281,7 @@ class Node::Impl {
     context_.settings = &settings_;
     context_.driver = driver_.get();
     context_.metrics = &metrics_;
+    context_.directory = directory_.get();
     context_.started = Driver::Now();
     context_.log_db_bytes = [path = settings_.data_dir + "/log.db"] { return DatabaseBytes(path); };
     context_.state_db_bytes = [path = settings_.data_dir + "/state.db"] {
@@ -287,7 +289,10 @@ class Node::Impl {
     };
     peer_service_ = std::make_unique<net::PeerService>(
         settings_.cluster_id(), settings_.node_id,
-        [driver = driver_.get()](raft::Message message) { driver->Receive(std::move(message)); });
+        [driver = driver_.get()](raft::Message message) { driver->Receive(std::move(message)); },
+        [directory = directory_](const net::PeerAddress& peer, bool here) {
+          directory->SetPresent(peer, here);
+        });
     return std::nullopt;
   }
 
@@ -342,8 +347,8 @@ class Node::Impl {
 
   const Settings settings_;
   NodeLog& log_;
-  const std::vector<net::PeerAddress> others_;
   Metrics metrics_;
+  const std::shared_ptr<PeerDirectory> directory_;  // shared with streams that may outlast the rest
   NodeObserver observer_;
   Addresses addresses_;
   ServiceContext context_;
@@ -363,9 +368,9 @@ class Node::Impl {
   std::unique_ptr<Monitor> monitor_;
 };
 
-std::variant<std::unique_ptr<Node>, StartFailure> Node::Start(
-    const Settings& settings, NodeLog* log, std::function<void()> on_disk_failure) {
-  auto impl = std::make_unique<Impl>(settings, log, std::move(on_disk_failure));
+std::variant<std::unique_ptr<Node>, StartFailure> Node::Start(const Settings& settings,
+                                                              NodeLog* log, NodeEndings endings) {
+  auto impl = std::make_unique<Impl>(settings, log, std::move(endings));
   if (Failure failure = impl->Start()) {
     return *failure;
   }

@@ -21,16 +21,21 @@ struct StartFailure {
   std::string text;
 };
 
+// Why a running node is to be stopped by its owner. Each is called at most once, by a thread of the
+// node's, and must not block.
+struct NodeEndings {
+  std::function<void()> on_disk_failure = [] {};
+  std::function<void(std::string why)> on_expelled = [](const std::string&) {};
+};
+
 class Node {
  public:
   // Checks that the addresses are free, then opens the files (and makes them on a node's first
   // start), then starts to serve. A failure has changed nothing on disk, except that a first start
   // may have made the folder and the node's empty files. `log` must outlive the node.
-  // `on_disk_failure` is called at most once, by a thread of the node's, and must not block; the
-  // node must then be stopped.
   // REQUIRES: Check(settings) is OK.
-  static std::variant<std::unique_ptr<Node>, StartFailure> Start(
-      const Settings& settings, NodeLog* log, std::function<void()> on_disk_failure);
+  static std::variant<std::unique_ptr<Node>, StartFailure> Start(const Settings& settings,
+                                                                 NodeLog* log, NodeEndings endings);
 
   // As Stop(0).
   ~Node();

@@ -14,8 +14,12 @@ constexpr Duration kSlowSync = Milliseconds(250);
 
 }  // namespace
 
-NodeObserver::NodeObserver(NodeLog* log, Metrics* metrics, std::function<void()> on_disk_failure)
-    : log_(log), metrics_(metrics), on_disk_failure_(std::move(on_disk_failure)) {}
+NodeObserver::NodeObserver(NodeLog* log, Metrics* metrics, std::function<void()> on_disk_failure,
+                           std::function<void(std::string)> on_expelled)
+    : log_(log),
+      metrics_(metrics),
+      on_disk_failure_(std::move(on_disk_failure)),
+      on_expelled_(std::move(on_expelled)) {}
 
 void NodeObserver::OnEvents(const std::vector<Event>& events, const Status& status) {
   log_->SetContext(status.term, status.role);
@@ -113,5 +117,8 @@ void NodeObserver::OnDiskFailure(const absl::Status& status) {
                Field("consequence", "the node stops: what its files hold is no longer known")});
   on_disk_failure_();
 }
+
+// The event of the same name is what logs it.
+void NodeObserver::OnExpelled(const std::string& why) { on_expelled_(why); }
 
 }  // namespace lockstep::server

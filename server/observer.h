@@ -4,6 +4,7 @@
 #define LOCKSTEP_SERVER_OBSERVER_H_
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "server/driver.h"
@@ -15,8 +16,10 @@ namespace lockstep::server {
 class NodeObserver final : public DriverObserver {
  public:
   // `log` and `metrics` must outlive this. `on_disk_failure` is called by the thread where the disk
-  // failed, once the failure is logged; it must not block.
-  NodeObserver(NodeLog* log, Metrics* metrics, std::function<void()> on_disk_failure);
+  // failed, once the failure is logged, and `on_expelled` by the core thread with the reason; they
+  // must not block.
+  NodeObserver(NodeLog* log, Metrics* metrics, std::function<void()> on_disk_failure,
+               std::function<void(std::string)> on_expelled);
 
   void OnEvents(const std::vector<Event>& events, const Status& status) override;
   void OnSample(const Status& status) override;
@@ -25,6 +28,7 @@ class NodeObserver final : public DriverObserver {
   void OnInstallation(Duration took) override;
   void OnSnapshotRead(Duration took, std::size_t bytes) override;
   void OnDiskFailure(const absl::Status& status) override;
+  void OnExpelled(const std::string& why) override;
 
  private:
   void LogEvent(const Event& event);
@@ -32,6 +36,7 @@ class NodeObserver final : public DriverObserver {
   NodeLog* const log_;
   Metrics* const metrics_;
   const std::function<void()> on_disk_failure_;
+  const std::function<void(std::string)> on_expelled_;
 };
 
 }  // namespace lockstep::server

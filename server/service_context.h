@@ -11,6 +11,7 @@
 #include "server/config.h"
 #include "server/driver.h"
 #include "server/metrics.h"
+#include "server/peer_directory.h"
 
 namespace lockstep::server {
 
@@ -19,13 +20,11 @@ struct ServiceContext {
   const Settings* settings = nullptr;
   Driver* driver = nullptr;
   Metrics* metrics = nullptr;
+  const PeerDirectory* directory = nullptr;
   // Sizes of a node's files with all that belongs to them, in bytes. Thread-safe.
   std::function<std::uint64_t()> log_db_bytes;
   std::function<std::uint64_t()> state_db_bytes;
   Instant started;
-
-  // Where clients reach `node`, by this node's configuration; empty if it does not say.
-  std::string ClientAddressOf(NodeId node) const;
 };
 
 }  // namespace lockstep::server

@@ -1,4 +1,4 @@
-// lockstepctl: reads and writes a cluster from the command line.
+// lockstepctl: reads and writes a cluster, and changes its members, from the command line.
 
 #include <algorithm>
 #include <future>
@@ -73,7 +73,45 @@ class Runner {
     return Print(answers, json_);
   }
 
+  Printed operator()(const MemberListCommand&) { return PrintMembers(client_.Members()); }
+  Printed operator()(const MemberRemoveCommand& command) {
+    return PrintMembers(client_.LeaveCluster(command.node));
+  }
+  Printed operator()(const MemberPromoteCommand& command) {
+    return PrintMembers(client_.Promote(command.node));
+  }
+  Printed operator()(const MemberDemoteCommand& command) {
+    return PrintMembers(client_.Demote(command.node));
+  }
+  Printed operator()(const MemberReplaceCommand& command) {
+    return PrintMembers(client_.Replace(command.leaving, command.learner));
+  }
+  Printed operator()(const MemberUpdateCommand& command) {
+    v1::UpdateMemberRequest request;
+    request.set_node_id(command.node.value);
+    if (command.peer_address) {
+      request.set_peer_address(*command.peer_address);
+    }
+    if (command.client_address) {
+      request.set_client_address(*command.client_address);
+    }
+    if (command.priority) {
+      request.set_priority(*command.priority);
+    }
+    return PrintMembers(client_.UpdateMember(request));
+  }
+  Printed operator()(const LeaderTransferCommand& command) {
+    return PrintOutcome(client_.TransferLeadership(command.target), json_,
+                        [&](NodeId leader) { return Print(command, leader, json_); });
+  }
+
  private:
+  Printed PrintMembers(const net::Outcome<v1::MembersResponse>& outcome) {
+    return PrintOutcome(outcome, json_, [this](const v1::MembersResponse& members) {
+      return Print(members, json_);
+    });
+  }
+
   NodeAnswer Ask(const std::string& endpoint) {
     const net::Outcome<v1::StatusResponse> outcome = client_.Status(endpoint);
     if (outcome.done()) {

@@ -83,6 +83,11 @@ struct Arguments {
   std::vector<std::string> expected_and_value;
   std::string text;
   std::string file;
+  std::string node;
+  std::string leaving;
+  std::optional<std::string> peer_address;
+  std::optional<std::string> client_address;
+  std::optional<std::string> priority;
 };
 
 struct Subcommands {
@@ -93,6 +98,15 @@ struct Subcommands {
   CLI::App* cas = nullptr;
   CLI::App* txn = nullptr;
   CLI::App* status = nullptr;
+  CLI::App* member = nullptr;
+  CLI::App* member_list = nullptr;
+  CLI::App* member_remove = nullptr;
+  CLI::App* member_promote = nullptr;
+  CLI::App* member_demote = nullptr;
+  CLI::App* member_replace = nullptr;
+  CLI::App* member_update = nullptr;
+  CLI::App* leader = nullptr;
+  CLI::App* leader_transfer = nullptr;
 };
 
 void AddCommonFlags(CLI::App& app, Arguments* arguments) {
@@ -107,6 +121,42 @@ void AddCommonFlags(CLI::App& app, Arguments* arguments) {
       ->default_str("10s");
   app.add_flag("--json", arguments->json, "Print JSON, one object on one line.");
   app.add_flag("--version", arguments->version, "Print the program's version.");
+}
+
+void AddMemberSubcommands(CLI::App& app, Arguments* a, Subcommands* sub) {
+  constexpr char kNode[] = "The member's number.";
+  sub->member = app.add_subcommand("member", "Show or change who belongs to the cluster.");
+  CLI::App& member = *sub->member;
+  sub->member_list = member.add_subcommand("list", "Show the members, as one node knows them.");
+  sub->member_remove = member.add_subcommand(
+      "remove", "Remove a member for good. One that leads hands leadership over first.");
+  sub->member_remove->add_option("NODE", a->node, kNode)->required();
+  sub->member_promote = member.add_subcommand(
+      "promote", "Make a learner a voter. Waits until it has caught up, within --timeout.");
+  sub->member_promote->add_option("NODE", a->node, kNode)->required();
+  sub->member_demote =
+      member.add_subcommand("demote", "Make a voter a learner, which stays one until promoted.");
+  sub->member_demote->add_option("NODE", a->node, kNode)->required();
+  sub->member_replace =
+      member.add_subcommand("replace", "Remove a member and make a learner a voter, in one step.");
+  sub->member_replace->add_option("LEAVING", a->leaving, "The number of the member that leaves.")
+      ->required();
+  sub->member_replace->add_option("LEARNER", a->node, "The number of the learner.")->required();
+  sub->member_update = member.add_subcommand(
+      "update", "Change what the cluster knows of a member; the rest stays as it is.");
+  sub->member_update->add_option("NODE", a->node, kNode)->required();
+  sub->member_update->add_option("--peer-address", a->peer_address, "Where other members reach it.")
+      ->type_name("HOST:PORT");
+  sub->member_update->add_option("--client-address", a->client_address, "Where clients reach it.")
+      ->type_name("HOST:PORT");
+  sub->member_update
+      ->add_option("--priority", a->priority,
+                   "A leader hands leadership to a voter with a higher one.")
+      ->type_name("NUMBER");
+  sub->leader = app.add_subcommand("leader", "Move leadership.");
+  sub->leader_transfer = sub->leader->add_subcommand(
+      "transfer", "Hand leadership to a voter: the most caught-up one, or NODE.");
+  sub->leader_transfer->add_option("NODE", a->node, "The number of the voter that is to lead.");
 }
 
 Subcommands AddSubcommands(CLI::App& app, Arguments* a) {
@@ -138,7 +188,103 @@ Subcommands AddSubcommands(CLI::App& app, Arguments* a) {
   sub.txn->add_option("--file", a->file, "Read the transaction from a file.")->type_name("PATH");
   sub.txn->footer(DescribeTransactionText());
   sub.status = app.add_subcommand("status", "Show what each endpoint says of itself.");
+  AddMemberSubcommands(app, a, &sub);
   return sub;
+}
+
+absl::StatusOr<std::uint64_t> ParseNumber(const std::string& what, const std::string& text,
+                                          std::uint64_t low, std::uint64_t high) {
+  std::uint64_t number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  if (error != std::errc() || end != last || number < low || number > high) {
+    return Invalid(
+        absl::StrCat(what, ": '", text, "' is not a whole number from ", low, " to ", high));
+  }
+  return number;
+}
+
+// A member's number, put into a command by `make`.
+template <class Make>
+absl::StatusOr<Command> WithNode(const std::string& what, const std::string& text, Make make) {
+  const absl::StatusOr<std::uint64_t> number = ParseNumber(what, text, 1, INT64_MAX);
+  if (!number.ok()) {
+    return number.status();
+  }
+  return make(NodeId{*number});
+}
+
+absl::StatusOr<Command> MakeReplace(const Arguments& a) {
+  const absl::StatusOr<std::uint64_t> leaving =
+      ParseNumber("member replace: LEAVING", a.leaving, 1, INT64_MAX);
+  if (!leaving.ok()) {
+    return leaving.status();
+  }
+  return WithNode("member replace: LEARNER", a.node, [&leaving](NodeId node) {
+    return MemberReplaceCommand{.leaving = {*leaving}, .learner = node};
+  });
+}
+
+absl::StatusOr<Command> MakeUpdate(const Arguments& a) {
+  if (!a.peer_address && !a.client_address && !a.priority) {
+    return Invalid("member update: expected --peer-address, --client-address or --priority");
+  }
+  for (const std::optional<std::string>& text : {a.peer_address, a.client_address}) {
+    if (!text) {
+      continue;
+    }
+    const absl::StatusOr<Address> address = ParseAddress(*text);
+    if (!address.ok()) {
+      return Invalid(absl::StrCat("member update: ", std::string(address.status().message())));
+    }
+    if (address->port == 0) {
+      return Invalid(absl::StrCat("member update: '", *text,
+                                  "' is not an address of a member: its port is 0"));
+    }
+  }
+  MemberUpdateCommand command{.node = {},
+                              .peer_address = a.peer_address,
+                              .client_address = a.client_address,
+                              .priority = std::nullopt};
+  if (a.priority) {
+    const absl::StatusOr<std::uint64_t> priority =
+        ParseNumber("member update: --priority", *a.priority, 0, UINT32_MAX);
+    if (!priority.ok()) {
+      return priority.status();
+    }
+    command.priority = static_cast<std::uint32_t>(*priority);
+  }
+  return WithNode("member update: NODE", a.node, [&command](NodeId node) {
+    command.node = node;
+    return command;
+  });
+}
+
+absl::StatusOr<Command> MakeMemberCommand(const Subcommands& sub, const Arguments& a) {
+  if (sub.member_list->parsed()) {
+    return MemberListCommand{};
+  }
+  if (sub.member_remove->parsed()) {
+    return WithNode("member remove: NODE", a.node,
+                    [](NodeId node) { return MemberRemoveCommand{node}; });
+  }
+  if (sub.member_promote->parsed()) {
+    return WithNode("member promote: NODE", a.node,
+                    [](NodeId node) { return MemberPromoteCommand{node}; });
+  }
+  if (sub.member_demote->parsed()) {
+    return WithNode("member demote: NODE", a.node,
+                    [](NodeId node) { return MemberDemoteCommand{node}; });
+  }
+  if (sub.member_replace->parsed()) {
+    return MakeReplace(a);
+  }
+  if (sub.member_update->parsed()) {
+    return MakeUpdate(a);
+  }
+  return Invalid(
+      "member: expected one of list, remove, promote, demote, replace and update; --help tells "
+      "more");
 }
 
 absl::StatusOr<Command> MakeCas(const Arguments& a) {
@@ -206,8 +352,21 @@ absl::StatusOr<Command> MakeCommand(const Subcommands& sub, const Arguments& a) 
   if (sub.status->parsed()) {
     return StatusCommand{};
   }
+  if (sub.member->parsed()) {
+    return MakeMemberCommand(sub, a);
+  }
+  if (sub.leader_transfer->parsed()) {
+    return a.node.empty() ? LeaderTransferCommand{}
+                          : WithNode("leader transfer: NODE", a.node,
+                                     [](NodeId node) { return LeaderTransferCommand{node}; });
+  }
+  if (sub.leader->parsed()) {
+    return Invalid("leader: expected transfer; --help tells more");
+  }
   return Invalid(
-      "expected one of put, get, delete, put-if-absent, cas, txn and status; --help tells more");
+      "expected one of put, get, delete, put-if-absent, cas, txn, status, member and leader; "
+      "--help "
+      "tells more");
 }
 
 std::string OneLine(std::string text) {
@@ -220,7 +379,7 @@ std::string OneLine(std::string text) {
 }  // namespace
 
 absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& arguments) {
-  CLI::App app("Reads and writes a Lockstep cluster.", "lockstepctl");
+  CLI::App app("Reads and writes a Lockstep cluster, and changes its members.", "lockstepctl");
   app.fallthrough();  // common flags may follow the subcommand
   app.get_formatter()->column_width(34);
   Arguments parsed;
@@ -234,8 +393,13 @@ absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& argu
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
-    const std::vector<CLI::App*> chosen = app.get_subcommands();
-    invocation.print = chosen.empty() ? app.help() : chosen.front()->help("lockstepctl");
+    const CLI::App* chosen = &app;
+    std::string path;
+    while (!chosen->get_subcommands().empty()) {
+      path += chosen->get_name() + " ";
+      chosen = chosen->get_subcommands().front();
+    }
+    invocation.print = path.empty() ? app.help() : chosen->help(path.substr(0, path.size() - 1));
     return invocation;
   } catch (const CLI::ExtrasError&) {
     const std::vector<std::string> extras = app.remaining(true);

@@ -3,6 +3,7 @@
 #ifndef LOCKSTEP_SERVER_CTL_OPTIONS_H_
 #define LOCKSTEP_SERVER_CTL_OPTIONS_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -48,9 +49,35 @@ struct TransactCommand {
   kv::Transaction transaction;
 };
 struct StatusCommand {};
+struct MemberListCommand {};
+struct MemberRemoveCommand {
+  NodeId node;
+};
+struct MemberPromoteCommand {
+  NodeId node;
+};
+struct MemberDemoteCommand {
+  NodeId node;
+};
+struct MemberReplaceCommand {
+  NodeId leaving;
+  NodeId learner;
+};
+struct MemberUpdateCommand {
+  NodeId node;
+  std::optional<std::string> peer_address;
+  std::optional<std::string> client_address;
+  std::optional<std::uint32_t> priority;
+};
+struct LeaderTransferCommand {
+  NodeId target;  // 0: the best voter for it
+};
 
-using Command = std::variant<PutCommand, GetCommand, DeleteCommand, PutIfAbsentCommand,
-                             CompareAndSetCommand, TransactCommand, StatusCommand>;
+using Command =
+    std::variant<PutCommand, GetCommand, DeleteCommand, PutIfAbsentCommand, CompareAndSetCommand,
+                 TransactCommand, StatusCommand, MemberListCommand, MemberRemoveCommand,
+                 MemberPromoteCommand, MemberDemoteCommand, MemberReplaceCommand,
+                 MemberUpdateCommand, LeaderTransferCommand>;
 
 struct Invocation {
   std::optional<std::string> print;  // set: print it and end with success (--help, --version)

@@ -198,7 +198,72 @@ std::vector<std::string> Row(const NodeAnswer& answer) {
           status.leader_id() == 0 ? "no leader" : "healthy"};
 }
 
+const char* StandingName(v1::Member::Standing standing) {
+  switch (standing) {
+    case v1::Member::VOTER:
+      return "voter";
+    case v1::Member::LEARNER:
+      return "learner";
+    case v1::Member::LEAVING:
+      return "leaving";
+    default:
+      return "unknown";
+  }
+}
+
+std::string ToJson(const v1::Member& member) {
+  return Json()
+      .Number("node_id", member.node_id())
+      .Text("standing", StandingName(member.standing()))
+      .Bool("promote", member.promote())
+      .Number("replaces", member.replaces())
+      .Number("priority", member.priority())
+      .Text("peer_address", member.peer_address())
+      .Text("client_address", member.client_address())
+      .Object();
+}
+
+std::string NoteOf(const v1::Member& member, std::uint64_t leader) {
+  if (member.node_id() == leader) {
+    return "leader";
+  }
+  if (!member.promote() || member.standing() != v1::Member::LEARNER) {
+    return "";
+  }
+  return member.replaces() == 0 ? "becomes a voter once it has caught up"
+                                : absl::StrCat("takes the place of node ", member.replaces(),
+                                               " once it has caught up");
+}
+
 }  // namespace
+
+Printed Print(const v1::MembersResponse& members, bool json) {
+  if (json) {
+    const auto to_json = [](const v1::Member& member) { return ToJson(member); };
+    return Line(ExitCode::kOk, Json()
+                                   .Bool("ok", true)
+                                   .Text("cluster_id", std::to_string(members.cluster_id()))
+                                   .Number("membership_index", members.membership_index())
+                                   .Number("leader_id", members.leader_id())
+                                   .Raw("members", JsonArray(members.members(), to_json))
+                                   .Object());
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"NODE", "STANDING", "PRIORITY", "PEER", "CLIENT", "NOTE"}};
+  for (const v1::Member& member : members.members()) {
+    rows.push_back({std::to_string(member.node_id()), StandingName(member.standing()),
+                    std::to_string(member.priority()), member.peer_address(),
+                    member.client_address(), NoteOf(member, members.leader_id())});
+  }
+  return {ExitCode::kOk, Table(rows), ""};
+}
+
+Printed Print(const LeaderTransferCommand&, NodeId leader, bool json) {
+  if (json) {
+    return Line(ExitCode::kOk, Json().Bool("ok", true).Number("node_id", leader.value).Object());
+  }
+  return Line(ExitCode::kOk, absl::StrCat("leadership went to node ", leader.value));
+}
 
 Printed Print(const net::PutReply& reply, bool json) {
   if (json) {

@@ -40,6 +40,8 @@ Printed Print(const DeleteCommand& command, const net::DeleteReply& reply, bool 
 Printed Print(const net::ConditionalReply& reply, bool json);
 Printed Print(const kv::TransactionResult& result, bool json);
 Printed Print(const std::vector<NodeAnswer>& answers, bool json);
+Printed Print(const v1::MembersResponse& members, bool json);
+Printed Print(const LeaderTransferCommand& command, NodeId leader, bool json);
 Printed Print(const net::NotDone& not_done, bool json);
 Printed Print(const net::Unknown& unknown, bool json);
 

@@ -45,6 +45,16 @@ void NetworkSender::Send(std::vector<raft::Message> messages) {
   }
 }
 
+void NetworkSender::SetMembership(const raft::Membership& membership) {
+  const std::lock_guard lock(mutex_);
+  membership_ = membership;
+}
+
+raft::Membership NetworkSender::membership() const {
+  const std::lock_guard lock(mutex_);
+  return membership_;
+}
+
 void CountingObserver::OnEvents(const std::vector<Event>& happened, const Status&) {
   events += static_cast<int>(happened.size());
 }

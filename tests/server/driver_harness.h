@@ -42,9 +42,14 @@ class NetworkSender final : public PeerSender {
  public:
   explicit NetworkSender(Network* network) : network_(*network) {}
   void Send(std::vector<raft::Message> messages) override;
+  void SetMembership(const raft::Membership& membership) override;
+  // The last one it was told.
+  raft::Membership membership() const;
 
  private:
   Network& network_;
+  mutable std::mutex mutex_;
+  raft::Membership membership_;
 };
 
 // Counts what it hears.
@@ -57,6 +62,7 @@ class CountingObserver final : public DriverObserver {
   void OnInstallation(Duration) override { ++installations; }
   void OnSnapshotRead(Duration, std::size_t) override { ++snapshot_reads; }
   void OnDiskFailure(const absl::Status&) override { ++disk_failures; }
+  void OnExpelled(const std::string&) override { ++expelled; }
 
   std::atomic<int> events = 0;
   std::atomic<int> samples = 0;
@@ -66,6 +72,7 @@ class CountingObserver final : public DriverObserver {
   std::atomic<int> installations = 0;
   std::atomic<int> snapshot_reads = 0;
   std::atomic<int> disk_failures = 0;
+  std::atomic<int> expelled = 0;
 };
 
 // Keeps nothing. Each operation first does what the test put in its place.

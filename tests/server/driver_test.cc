@@ -248,6 +248,42 @@ TEST(DriverTest, AStopAnswersWhatIsUnderWay) {
   EXPECT_TRUE(Is(Ask(*node.driver, PutRequest("a", "1")).get(), Unserved::kStopping));
 }
 
+TEST(DriverTest, TheSenderIsToldTheMembershipWhenItChanges) {
+  LoneNode node(std::make_unique<FakeDisk>());
+  node.WaitUntilItLeads();
+  raft::MembershipChange change;
+  change.add = raft::NewMember{
+      .incarnation = {5}, .peer_address = "two:1", .client_address = "two:2", .promote = false};
+  ReplyResult reply;
+  ASSERT_TRUE(Eventually([&] {
+    reply = Ask(*node.driver, change).get();
+    return std::holds_alternative<MembershipChanged>(reply);
+  }));
+  EXPECT_EQ(std::get<MembershipChanged>(reply).added, NodeId{2});
+  EXPECT_EQ(node.sender.membership(), std::get<MembershipChanged>(reply).membership.membership);
+  EXPECT_EQ(node.observer.expelled, 0);
+}
+
+TEST(LocalClusterTest, ARemovedMemberLearnsItAndTheOthersGoOn) {
+  const storage::TemporaryFolder folder;
+  LocalCluster cluster(folder.path());
+  cluster.Put("a", "1");
+  const int leader = cluster.WaitForLeader();
+  const int removed = leader % LocalCluster::kNodes + 1;
+  raft::MembershipChange change;
+  change.standings = {{{static_cast<std::uint64_t>(removed)}, raft::Standing::kNone}};
+  ASSERT_TRUE(Eventually([&] {
+    return std::holds_alternative<MembershipChanged>(
+        Ask(cluster.driver(cluster.WaitForLeader()), change).get());
+  }));
+  EXPECT_TRUE(Eventually([&] { return cluster.observer(removed).expelled == 1; }));
+  EXPECT_EQ(cluster.observer(leader).expelled, 0);
+  EXPECT_TRUE(cluster.Stop(removed)) << "what it had accepted is drained";
+  cluster.Put("b", "2");
+  EXPECT_EQ(cluster.Get("a"), "1");
+  EXPECT_TRUE(cluster.Agree());
+}
+
 TEST(LocalClusterTest, ServesManyClientsAndAgrees) {
   const storage::TemporaryFolder folder;
   LocalCluster cluster(folder.path());

@@ -56,7 +56,7 @@ class NodeTest : public ::testing::Test {
  protected:
   void Start(int members = 1) {
     settings_ = SettingsFor(folder_.path(), members);
-    auto started = Node::Start(settings_, &log_, [] {});
+    auto started = Node::Start(settings_, &log_, {});
     ASSERT_TRUE(std::holds_alternative<std::unique_ptr<Node>>(started))
         << std::get<StartFailure>(started).text;
     node_ = std::get<std::unique_ptr<Node>>(std::move(started));
@@ -232,6 +232,77 @@ TEST_F(NodeTest, StatusTellsWhatTheNodeKnows) {
   EXPECT_FALSE(status.version().empty());
 }
 
+TEST_F(NodeTest, TheMembershipIsShownAndChangedOverGrpc) {
+  StartAndLead();
+  v1::MembersResponse members;
+  const auto call = [this](auto method, const auto& request, auto* response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    Answer answer;
+    answer.status = (cluster_.get()->*method)(&context, request, response);
+    if (!answer.status.ok()) {
+      answer.error = net::ErrorOf(answer.status, context);
+    }
+    return answer;
+  };
+  using Stub = v1::Cluster::Stub;
+  ASSERT_TRUE(call(&Stub::Members, v1::MembersRequest(), &members).status.ok());
+  ASSERT_EQ(members.members_size(), 1);
+  EXPECT_EQ(members.leader_id(), 1u);
+  EXPECT_EQ(members.members(0).standing(), v1::Member::VOTER);
+  EXPECT_EQ(members.members(0).client_address(), node_->addresses().client.ToString());
+
+  v1::JoinClusterRequest join;
+  join.set_cluster_id(settings_.cluster_id().value);
+  join.set_incarnation(42);
+  join.set_peer_address("127.0.0.1:1");
+  join.set_client_address("127.0.0.1:2");
+  v1::JoinClusterResponse joined;
+  for (int i = 0; i < 2; ++i) {  // the second time it is the same member
+    ASSERT_TRUE(call(&Stub::JoinCluster, join, &joined).status.ok());
+    EXPECT_EQ(joined.node_id(), 2u);
+  }
+  EXPECT_EQ(joined.cluster_id(), settings_.cluster_id().value);
+  ASSERT_EQ(GetStatus().members_size(), 2);
+  EXPECT_EQ(GetStatus().members(1).peer_address(), "127.0.0.1:1");
+  EXPECT_EQ(GetStatus().members(1).standing(), v1::Member::LEARNER);
+
+  join.set_cluster_id(8);
+  Answer answer = call(&Stub::JoinCluster, join, &joined);
+  EXPECT_EQ(answer.error.kind, net::ErrorKind::kInvalid);
+  EXPECT_TRUE(answer.error.certain);
+  EXPECT_NE(answer.error.text.find("named 'lockstep'"), std::string::npos) << answer.error.text;
+
+  v1::UpdateMemberRequest update;
+  update.set_node_id(2);
+  update.set_peer_address("127.0.0.1:3");
+  ASSERT_TRUE(call(&Stub::UpdateMember, update, &members).status.ok());
+  ASSERT_EQ(members.members_size(), 2);
+  EXPECT_EQ(members.members(1).peer_address(), "127.0.0.1:3");
+  EXPECT_EQ(members.members(1).client_address(), "127.0.0.1:2");
+
+  // Nobody listens there: it cannot have caught up.
+  v1::PromoteRequest promote;
+  promote.set_node_id(2);
+  answer = call(&Stub::Promote, promote, &members);
+  EXPECT_EQ(answer.error.kind, net::ErrorKind::kNotReady);
+  EXPECT_NE(answer.error.text.find("has not caught up"), std::string::npos) << answer.error.text;
+  v1::TransferLeadershipResponse transferred;
+  answer = call(&Stub::TransferLeadership, v1::TransferLeadershipRequest(), &transferred);
+  EXPECT_EQ(answer.error.kind, net::ErrorKind::kNotReady);
+
+  v1::LeaveClusterRequest leave;
+  leave.set_node_id(2);
+  ASSERT_TRUE(call(&Stub::LeaveCluster, leave, &members).status.ok());
+  EXPECT_EQ(members.members_size(), 1);
+  leave.set_node_id(1);
+  answer = call(&Stub::LeaveCluster, leave, &members);
+  EXPECT_EQ(answer.error.kind, net::ErrorKind::kInvalid) << "no voter would be left";
+  leave.set_node_id(0);
+  EXPECT_EQ(call(&Stub::LeaveCluster, leave, &members).error.text, "node_id: 0 is not a node's id");
+  EXPECT_TRUE(Put("a", "1").status.ok());
+}
+
 TEST_F(NodeTest, MetricsAreServedFromTheStart) {
   StartAndLead();
   ASSERT_TRUE(Put("a", "1").status.ok());
@@ -272,7 +343,7 @@ TEST_F(NodeTest, AnAddressInUseIsNamedBeforeDataIsTouched) {
   Start();
   Settings second = SettingsFor(folder_.path() + "/second", 1);
   second.members.at(NodeId{1}).client = node_->addresses().client;
-  const auto started = Node::Start(second, &log_, [] {});
+  const auto started = Node::Start(second, &log_, {});
   ASSERT_TRUE(std::holds_alternative<StartFailure>(started));
   const StartFailure& failure = std::get<StartFailure>(started);
   EXPECT_EQ(failure.code, ExitCode::kAddressInUse);
@@ -284,7 +355,7 @@ TEST_F(NodeTest, AnAddressInUseIsNamedBeforeDataIsTouched) {
 TEST_F(NodeTest, ADataFolderInUseIsNamed) {
   Start();
   const Settings second = SettingsFor(folder_.path(), 1);
-  const auto started = Node::Start(second, &log_, [] {});
+  const auto started = Node::Start(second, &log_, {});
   ASSERT_TRUE(std::holds_alternative<StartFailure>(started));
   EXPECT_EQ(std::get<StartFailure>(started).code, ExitCode::kDataFolder);
   EXPECT_NE(std::get<StartFailure>(started).text.find("log.db"), std::string::npos);
@@ -293,7 +364,7 @@ TEST_F(NodeTest, ADataFolderInUseIsNamed) {
 TEST_F(NodeTest, ANodeThatLostItsFilesDoesNotStartAgain) {
   Settings settings = SettingsFor(folder_.path(), 1);
   settings.expects_data = true;
-  auto started = Node::Start(settings, &log_, [] {});
+  auto started = Node::Start(settings, &log_, {});
   ASSERT_TRUE(std::holds_alternative<StartFailure>(started));
   EXPECT_EQ(std::get<StartFailure>(started).code, ExitCode::kDataFolder);
   EXPECT_NE(std::get<StartFailure>(started).text.find("has been started before"), std::string::npos)
@@ -303,7 +374,7 @@ TEST_F(NodeTest, ANodeThatLostItsFilesDoesNotStartAgain) {
   EXPECT_TRUE(node_->Stop(Seconds(20)));
   node_.reset();
   settings_.expects_data = true;
-  started = Node::Start(settings_, &log_, [] {});
+  started = Node::Start(settings_, &log_, {});
   EXPECT_TRUE(std::holds_alternative<std::unique_ptr<Node>>(started))
       << std::get<StartFailure>(started).text;
 }
