@@ -741,6 +741,9 @@ void Node::Handle(NodeId from, const InstallSnapshotReply& reply, Term) {
   Progress& progress = found->second;
   progress.Heard(0, now_);
   progress.Acknowledged(reply.match, now_);
+  if (progress.state() == Progress::State::kSnapshot) {
+    progress.Lost();  // it has installed another one, and took none of ours meanwhile
+  }
   AdvanceLeaderCommit();
 }
 

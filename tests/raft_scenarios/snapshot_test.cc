@@ -171,6 +171,30 @@ TEST_F(SnapshotScenario, ASnapshotOfADeposedLeaderIsInstalledAndToldToTheNext) {
   EXPECT_EQ(cluster_.node(3).commit_index(), cluster_.node(2).commit_index());
 }
 
+// The same, when the next leader's log begins later than that snapshot ends: what it sent meanwhile
+// was dropped, and the answer says so.
+TEST_F(SnapshotScenario, ASnapshotThatCameDuringAnotherInstallationIsSentAgainAtOnce) {
+  LeaveServer3Behind();
+  SendSnapshotTo3();
+  Write();
+  cluster_.Checkpoint(2);
+  cluster_.Isolate(1);
+  cluster_.Elect(2);
+  cluster_.Run(Milliseconds(150));
+  ASSERT_EQ(cluster_.snapshots_wanted(2), std::vector<NodeId>{{3}});
+  cluster_.SendSnapshot(2, 3);
+  cluster_.Deliver();
+  cluster_.InstallSnapshot(3);
+  ASSERT_LT(cluster_.node(3).log().last_index(), cluster_.node(2).log().base().index);
+  cluster_.Run(Milliseconds(100));
+  ASSERT_EQ(cluster_.snapshots_wanted(2), (std::vector<NodeId>{{3}, {3}}));
+  cluster_.SendSnapshot(2, 3);
+  cluster_.Deliver();
+  cluster_.InstallSnapshot(3);
+  cluster_.Run(Milliseconds(100));
+  EXPECT_EQ(cluster_.node(3).log().last(), cluster_.node(2).log().last());
+}
+
 // etcd: SnapshotFailure.
 TEST_F(SnapshotScenario, AServerThatCouldNotInstallASnapshotGetsItAgain) {
   LeaveServer3Behind();
