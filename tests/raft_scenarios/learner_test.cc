@@ -26,6 +26,7 @@ class LearnerScenario : public testing::Test {
 
 // etcd: LearnerLogReplication.
 TEST_F(LearnerScenario, ItGetsTheLogAndDoesNotCountForItsCommit) {
+  AddLearners(cluster_, 1, 5);  // two, with whom the leader would be three of five
   cluster_.Isolate(2);
   cluster_.Isolate(3);
   const Index index = cluster_.Propose(1, "x")->index;

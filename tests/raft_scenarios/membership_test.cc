@@ -13,19 +13,6 @@ std::string MembersOf(RaftCluster& cluster, std::uint64_t id) {
   return ToText(cluster.node(id).membership().membership);
 }
 
-// Adds servers up to `last` as learners that stay what they are, and lets them catch up.
-void AddLearners(RaftCluster& cluster, std::uint64_t leader, std::uint64_t last) {
-  cluster.Run(Milliseconds(300));
-  for (std::uint64_t id = cluster.node(leader).membership().membership.next_id.value; id <= last;
-       ++id) {
-    cluster.AddServer(id, {id});
-    ASSERT_EQ(cluster.Change(leader, {.add = NewMember{.incarnation = {id}, .promote = false}}),
-              "");
-    cluster.Run(Milliseconds(200));
-  }
-  cluster.Run(Seconds(1));
-}
-
 bool CarriesMembership(const Message& message, bool joint) {
   const auto* append = std::get_if<AppendEntries>(&message.body);
   return append != nullptr &&

@@ -3,6 +3,8 @@
 #ifndef LOCKSTEP_TESTS_RAFT_SCENARIOS_MESSAGES_H_
 #define LOCKSTEP_TESTS_RAFT_SCENARIOS_MESSAGES_H_
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <utility>
 #include <variant>
@@ -45,6 +47,19 @@ std::vector<Body> Sent(const RaftCluster& cluster, std::uint64_t from, std::uint
     }
   }
   return found;
+}
+
+// Adds servers up to `last` as learners that stay what they are, and lets them catch up.
+inline void AddLearners(RaftCluster& cluster, std::uint64_t leader, std::uint64_t last) {
+  cluster.Run(Milliseconds(300));
+  for (std::uint64_t id = cluster.node(leader).membership().membership.next_id.value; id <= last;
+       ++id) {
+    cluster.AddServer(id, {id});
+    EXPECT_EQ(cluster.Change(leader, {.add = NewMember{.incarnation = {id}, .promote = false}}),
+              "");
+    cluster.Run(Milliseconds(200));
+  }
+  cluster.Run(Seconds(1));
 }
 
 }  // namespace lockstep::raft

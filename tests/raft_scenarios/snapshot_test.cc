@@ -283,6 +283,61 @@ TEST_F(SnapshotScenario, AVoterLearnsFromASnapshotThatItHasNoVoteAnyMore) {
   EXPECT_EQ(cluster_.node(3).role(), Role::kFollower) << "it does not campaign";
 }
 
+// etcd: RestoreLearnerPromotion. The learner missed that it was promoted.
+TEST_F(SnapshotScenario, ALearnerLearnsFromASnapshotThatItHasAVote) {
+  cluster_.Elect(1);
+  cluster_.Run(Milliseconds(300));
+  cluster_.AddServer(4, {9});
+  ASSERT_EQ(cluster_.Change(1, {.add = NewMember{.incarnation = {9}, .promote = false}}), "");
+  cluster_.Run(Seconds(1));
+  cluster_.Isolate(4);
+  ASSERT_EQ(cluster_.Change(1, {.standings = {{{4}, Standing::kVoter}}}), "");
+  cluster_.Run(Milliseconds(300));
+  cluster_.Checkpoint(1);
+  ASSERT_EQ(ToText(cluster_.node(4).membership().membership), "voters 1 2 3, learner 4");
+  cluster_.Heal();
+  cluster_.Run(Milliseconds(800));
+  ASSERT_EQ(cluster_.snapshots_wanted(1), std::vector<NodeId>{{4}});
+  cluster_.SendSnapshot(1, 4);
+  cluster_.Deliver();
+  cluster_.InstallSnapshot(4);
+  cluster_.Deliver();
+  EXPECT_EQ(ToText(cluster_.node(4).membership().membership), "voters 1 2 3 4");
+  ASSERT_EQ(cluster_.Transfer(1, 4), "");
+  cluster_.Deliver();
+  EXPECT_EQ(cluster_.Leader(), 4u);
+}
+
+// etcd: RestoreWithVotersOutgoing. What was committed last when the snapshot was made is the joint
+// configuration.
+TEST_F(SnapshotScenario, ASnapshotThatEndsInAJointConfigurationBringsBothHalves) {
+  cluster_.Elect(1);
+  cluster_.Run(Milliseconds(300));
+  cluster_.Isolate(3);
+  cluster_.Drop([](const Message& m) {
+    const auto* append = std::get_if<AppendEntries>(&m.body);
+    return append != nullptr && !append->entries.empty() &&
+           append->entries.back().kind == EntryKind::kMembership &&
+           !DecodeMembership(append->entries.back().payload.view())->IsJoint();
+  });
+  ASSERT_EQ(cluster_.Change(1, {.standings = {{{3}, Standing::kLearner}}}), "");
+  cluster_.Run(Milliseconds(300));
+  const std::string joint = "voters 1 2, leaving voters 1 2 3, learner 3";
+  ASSERT_EQ(ToText(cluster_.node(1).committed_membership().membership), joint);
+  cluster_.Checkpoint(1);
+  cluster_.Heal();
+  cluster_.Run(Milliseconds(800));
+  ASSERT_EQ(cluster_.snapshots_wanted(1), std::vector<NodeId>{{3}});
+  SendSnapshotTo3();
+  cluster_.InstallSnapshot(3);
+  EXPECT_EQ(ToText(cluster_.node(3).membership().membership), joint);
+  cluster_.Restart(3);
+  EXPECT_EQ(ToText(cluster_.node(3).membership().membership), joint);
+  cluster_.Drop(nullptr);
+  cluster_.Run(Seconds(1));
+  EXPECT_EQ(ToText(cluster_.node(3).membership().membership), "voters 1 2, learner 3");
+}
+
 // cowsql: RollbackConfigurationToSnapshot. ScyllaDB: configuration_truncate_restore_from_snp.
 TEST_F(SnapshotScenario, ATruncatedChangeBringsTheSnapshotsConfigurationBack) {
   cluster_.Elect(1);
