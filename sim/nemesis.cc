@@ -121,10 +121,11 @@ std::size_t Nemesis::Begin(const Fault& fault) {
     case FaultKind::kDemote:
     case FaultKind::kPromote:
     case FaultKind::kPrefer:
-      operators_.Ask(fault.kind, id);
+    case FaultKind::kReshape:
+      operators_.Ask(fault.kind, id, fault.group);
       break;
     case FaultKind::kTransfer:
-      operators_.Ask(fault.kind, fault.node == kWhoeverLeads ? NodeId() : id);
+      operators_.Ask(fault.kind, fault.node == kWhoeverLeads ? NodeId() : id, 0);
       break;
   }
   if (shape.lasts) {
@@ -219,6 +220,7 @@ void Nemesis::End(std::size_t number) {
     case FaultKind::kPromote:
     case FaultKind::kTransfer:
     case FaultKind::kPrefer:
+    case FaultKind::kReshape:
       return;
   }
   story_.FaultEnded(number, fault, active.node);

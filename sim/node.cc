@@ -260,9 +260,11 @@ void SimNode::Submit(Request request, Duration patience) {
     const bool waits = settings_.reads_wait != 0 && std::holds_alternative<Read>(request.body);
     request.deadline = waits ? Instant::Never() : local + patience;
     const RequestId id = request.id;
+    // A change of members is answered when its joint configuration is left again.
+    const bool is_done_once_applied = !std::holds_alternative<raft::MembershipChange>(request.body);
     const Index last = replica.node().log().last_index();
     replica.Submit(std::move(request), local);
-    if (replica.node().log().last_index() > last) {
+    if (is_done_once_applied && replica.node().log().last_index() > last) {
       waiting_requests_.Appended(id, last.Next());
     }
   });

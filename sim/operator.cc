@@ -20,11 +20,11 @@ Operator::Operator(const Plan& plan, Nodes& nodes, const Random& random, Schedul
 bool Operator::IsRequest(FaultKind kind) {
   return kind == FaultKind::kJoin || kind == FaultKind::kReplace || kind == FaultKind::kLeave ||
          kind == FaultKind::kPromote || kind == FaultKind::kDemote ||
-         kind == FaultKind::kTransfer || kind == FaultKind::kPrefer;
+         kind == FaultKind::kTransfer || kind == FaultKind::kPrefer || kind == FaultKind::kReshape;
 }
 
-void Operator::Ask(FaultKind kind, NodeId node) {
-  queue_.push_back({.kind = kind, .node = node, .added = {}, .give_up = {}});
+void Operator::Ask(FaultKind kind, NodeId node, std::uint64_t group) {
+  queue_.push_back({.kind = kind, .node = node, .group = group, .added = {}, .give_up = {}});
   if (!task_) {
     Next();
   }
@@ -46,7 +46,8 @@ void Operator::Next() {
   }
 }
 
-std::variant<raft::MembershipChange, TransferLeadership> Operator::BodyOf(const Task& task) const {
+std::variant<raft::MembershipChange, TransferLeadership> Operator::BodyOf(const Task& task,
+                                                                          NodeId target) const {
   raft::MembershipChange change;
   switch (task.kind) {
     case FaultKind::kJoin:
@@ -67,9 +68,25 @@ std::variant<raft::MembershipChange, TransferLeadership> Operator::BodyOf(const 
     case FaultKind::kPrefer:
       change.updates = {{.id = task.node, .priority = static_cast<std::uint32_t>(attempt_ % 5)}};
       return change;
+    case FaultKind::kReshape:
+      change.standings =
+          Reshape(nodes_[target.value - 1]->replica().node().membership().membership, task.group);
+      return change;
     default:
       return TransferLeadership{task.node};
   }
+}
+
+std::vector<raft::StandingChange> Operator::Reshape(const raft::Membership& seen,
+                                                    std::uint64_t group) {
+  std::vector<raft::StandingChange> changes;
+  for (const auto& [id, member] : seen.members) {
+    const bool is_to_vote = (group >> (id.value - 1) & 1) != 0;
+    if (is_to_vote != member.voter) {
+      changes.push_back({id, is_to_vote ? raft::Standing::kVoter : raft::Standing::kLearner});
+    }
+  }
+  return changes;
 }
 
 // The leader as last heard of, or any machine that runs.
@@ -99,7 +116,7 @@ void Operator::Try() {
     return;
   }
   Request request{.id = {attempt_}, .deadline = {}, .body = {}};
-  std::visit([&](const auto& body) { request.body = body; }, BodyOf(*task_));
+  std::visit([&](const auto& body) { request.body = body; }, BodyOf(*task_, target));
   nodes_[target.value - 1]->Submit(std::move(request),
                                    Microseconds(plan_.settings.attempt_timeout_us));
 }

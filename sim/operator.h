@@ -36,8 +36,8 @@ class Operator {
   // Whether a fault is a request of the operators'.
   static bool IsRequest(FaultKind kind);
 
-  // `node` is the one that the request names, 0 if it names none.
-  void Ask(FaultKind kind, NodeId node);
+  // `node` is the one that the request names, 0 if it names none; `group` as in Fault.
+  void Ask(FaultKind kind, NodeId node, std::uint64_t group);
 
   void Answer(const Reply& reply);
   // A kOperatorTimer event.
@@ -50,7 +50,8 @@ class Operator {
  private:
   struct Task {
     FaultKind kind;
-    NodeId node;   // that it names
+    NodeId node;  // that it names
+    std::uint64_t group = 0;
     NodeId added;  // the machine that joins, 0 if none
     SimTime give_up;
   };
@@ -59,7 +60,11 @@ class Operator {
   void Try();
   void Done();
   NodeId PickTarget();
-  std::variant<raft::MembershipChange, TransferLeadership> BodyOf(const Task& task) const;
+  // What makes the members in `group` voters and all others learners, as `seen` by the operator.
+  static std::vector<raft::StandingChange> Reshape(const raft::Membership& seen,
+                                                   std::uint64_t group);
+  std::variant<raft::MembershipChange, TransferLeadership> BodyOf(const Task& task,
+                                                                  NodeId target) const;
 
   const Plan& plan_;
   Nodes& nodes_;

@@ -193,6 +193,7 @@ const std::vector<FaultShape>& FaultShapes() {
       {FaultKind::kPromote, "promote", true, false, false, false, nullptr, 0, 0},
       {FaultKind::kTransfer, "transfer", true, false, false, false, nullptr, 0, 0},
       {FaultKind::kPrefer, "prefer", true, false, false, false, nullptr, 0, 0},
+      {FaultKind::kReshape, "reshape", false, false, true, false, nullptr, 0, 0},
   };
   return shapes;
 }

@@ -152,6 +152,7 @@ enum class FaultKind : std::uint8_t {
   kPromote,   // `node` is to be a voter
   kTransfer,  // `node` is to lead; whoever leads: the best other one
   kPrefer,    // `node` gets another priority
+  kReshape,   // the members in `group` are to be voters, all others learners
 };
 
 // Which fields of a Fault its kind uses, and the name in plans.

@@ -184,10 +184,11 @@ bool DamagesFiles(FaultKind kind) {
          kind == FaultKind::kWipe;
 }
 
-// Nodes whose files may be damaged: within the budget so few that the others are a majority.
+// First members whose files may be damaged: within the budget so few that the others are a
+// majority.
 std::vector<std::uint64_t> DrawVictims(const Settings& settings, Budget budget, Random random) {
   std::vector<std::uint64_t> victims;
-  for (std::int64_t id = 1; id <= settings.nodes; ++id) {
+  for (std::int64_t id = 1; id <= settings.nodes - settings.spares; ++id) {
     victims.push_back(static_cast<std::uint64_t>(id));
   }
   for (std::size_t i = victims.size() - 1; i > 0; --i) {
@@ -301,22 +302,26 @@ void AddRequests(const Settings& settings, Random random, std::vector<Fault>& fa
   if (!random.Chance(1, 2)) {
     return;
   }
+  using enum FaultKind;
+  static constexpr FaultKind kRequests[] = {kJoin,    kJoin,    kReplace, kReplace,  kLeave,
+                                            kDemote,  kPromote, kPromote, kTransfer, kTransfer,
+                                            kReshape, kReshape, kPrefer};
   const std::int64_t mean_us = Pick(random, {500'000, 2'000'000, 5'000'000});
   for (std::int64_t at_us = random.Between(0, 2 * mean_us); at_us < settings.fault_phase_us;
        at_us += 1 + random.Between(0, 2 * mean_us)) {
     Fault request{.at = SimTime{} + Microseconds(at_us)};
-    request.kind = *std::next(
-        std::initializer_list<FaultKind>{
-            FaultKind::kJoin, FaultKind::kJoin, FaultKind::kReplace, FaultKind::kReplace,
-            FaultKind::kLeave, FaultKind::kDemote, FaultKind::kPromote, FaultKind::kPromote,
-            FaultKind::kTransfer, FaultKind::kTransfer, FaultKind::kPrefer}
-            .begin(),
-        static_cast<std::ptrdiff_t>(random.Below(11)));
+    request.kind = kRequests[random.Below(std::size(kRequests))];
     request.node = random.Chance(1, 3)
                        ? kWhoeverLeads
                        : 1 + random.Below(static_cast<std::uint64_t>(settings.nodes));
     if (!ShapeOf(request.kind).node) {
       request.node = 1;
+    }
+    if (request.kind == FaultKind::kReshape) {
+      if (settings.nodes == 1) {
+        continue;
+      }
+      request.group = 1 + random.Below((std::uint64_t{1} << settings.nodes) - 2);
     }
     faults.push_back(request);
   }

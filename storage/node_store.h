@@ -35,8 +35,8 @@ class NodeStore {
  public:
   // Opens the files of `identity` in `folder`, which must exist, through the SQLite VFS `vfs`
   // (empty: the default one), and reads and checks all that they hold. Makes them if neither is
-  // there and that is expected, as `first` says, with pages of `page_bytes`. An error names the file
-  // and the cause, and has changed no existing database:
+  // there and that is expected, as `first` says, with pages of `page_bytes`. An error names the
+  // file and the cause, and has changed no existing database:
   //   FailedPrecondition  another node's or program's file, a newer format, no such folder, or no
   //                       files where some are expected
   //   DataLoss            a damaged file, one of the two is missing, or they are not a pair

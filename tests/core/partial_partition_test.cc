@@ -121,10 +121,12 @@ TEST(PartialPartitionTest, TheClusterGoesOnWhereverThreeOfFiveAreAllLinked) {
   }
   EXPECT_GT(connected, 50U);
   RecordProperty("shapes", static_cast<int>(shapes.size()));
-  std::cout << shapes.size() << " shapes; " << connected << " with three nodes that are all linked: "
-            << "at most " << worst.ns / 1'000'000 << " ms without a commit, at an election timeout of "
-            << kElectionTimeout.ns / 1'000'000 << " ms; of the other " << shapes.size() - connected
-            << ", " << others_that_go_on << " go on\n";
+  std::cout << shapes.size() << " shapes; " << connected
+            << " with three nodes that are all linked: "
+            << "at most " << worst.ns / 1'000'000
+            << " ms without a commit, at an election timeout of " << kElectionTimeout.ns / 1'000'000
+            << " ms; of the other " << shapes.size() - connected << ", " << others_that_go_on
+            << " go on\n";
 }
 
 }  // namespace

@@ -88,6 +88,12 @@ TEST(FaultsTest, TheClusterLivesThroughEachKind) {
       {FaultKind::kClientCut, Probe::kClientCutOff},
       {FaultKind::kClientDuplicate, Probe::kRequestDuplicated},
       {FaultKind::kClientRestart, Probe::kClientRestarted},
+      {FaultKind::kLeave, Probe::kMembershipChanged},
+      {FaultKind::kDemote, Probe::kMembershipChanged},
+      {FaultKind::kPromote, Probe::kMembershipChangeInvalid},
+      {FaultKind::kTransfer, Probe::kLeadershipTransferred},
+      {FaultKind::kPrefer, Probe::kMembershipChanged},
+      {FaultKind::kReshape, Probe::kMembershipChanged},
   };
   for (const FaultShape& shape : FaultShapes()) {
     Plan plan = QuietPlan();

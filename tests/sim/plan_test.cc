@@ -35,7 +35,7 @@ TEST(PlanTest, AllKindsOfFaultActionAndClusterAreDrawn) {
   std::set<std::int64_t> sizes;
   for (std::uint64_t seed = 0; seed < 400; ++seed) {
     const Plan plan = DrawPlan(seed, seed % 2 == 0 ? Budget::kWithin : Budget::kBeyond);
-    sizes.insert(plan.settings.nodes);
+    sizes.insert(plan.settings.nodes - plan.settings.spares);
     for (const Fault& fault : plan.faults) {
       kinds.insert(fault.kind);
     }
@@ -60,7 +60,8 @@ TEST(PlanTest, WithinTheFaultModelAMajorityKeepsItsFiles) {
       }
       EXPECT_NE(fault.kind, FaultKind::kLyingDisk);
     }
-    EXPECT_LT(2 * damaged.size(), static_cast<std::size_t>(plan.settings.nodes));
+    EXPECT_LT(2 * damaged.size(),
+              static_cast<std::size_t>(plan.settings.nodes - plan.settings.spares));
   }
 }
 
@@ -70,6 +71,7 @@ TEST(PlanTest, BenchmarkPlansAreValidAndDifferFromDrawnOnesInNodesAndOperations)
     EXPECT_EQ(Validate(plan), "");
     Settings expected = DrawPlan(seed).settings;
     expected.nodes = 5;
+    expected.spares = 0;
     EXPECT_EQ(plan.settings, expected);
     const double seconds = static_cast<double>(plan.operations.back().at.ns) / 1e9;
     EXPECT_NEAR(static_cast<double>(plan.operations.size()) / seconds, 200, 20);

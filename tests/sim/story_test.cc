@@ -121,7 +121,7 @@ TEST_P(StoryTest, EachNodesLogCanBeToldFromItsEvents) {
     EXPECT_EQ(states[NodeId{id}].role, node.role());
     EXPECT_EQ(states[NodeId{id}].durable, node.durable_index());
   }
-  EXPECT_GT(2 * running, world_.node_count());
+  EXPECT_GT(running, 0U);
 }
 
 TEST_P(StoryTest, EachOperationBeginsAndEndsWithItsOutcome) {

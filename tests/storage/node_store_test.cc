@@ -34,7 +34,8 @@ TEST(NodeStoreTest, TheFilesHaveThePagesThatTheyWereMadeWith) {
     ASSERT_TRUE(
         NodeStore::Open(folder.path(), "", kIdentity, {}, Expect::kFilesOrNone, page_bytes).ok());
     for (const std::uint64_t asked_later : {page_bytes, kPageBytesMin, kPageBytesMax}) {
-      const auto store = NodeStore::Open(folder.path(), "", kIdentity, {}, Expect::kFiles, asked_later);
+      const auto store =
+          NodeStore::Open(folder.path(), "", kIdentity, {}, Expect::kFiles, asked_later);
       ASSERT_TRUE(store.ok()) << store.status();
     }
     const auto contents = folder.Contents();
