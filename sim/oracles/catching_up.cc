@@ -50,9 +50,6 @@ void CatchingUp::Look(const World& world) {
       followers_[i].incarnation = world.node(NodeId{i + 1}).incarnation();
     }
   }
-  if (world.now() < calm_at_) {
-    return;
-  }
   for (std::size_t i = 0; i < followers_.size(); ++i) {
     const SimNode& node = world.node(NodeId{i + 1});
     const raft::Progress* progress = raft.progress(node.id());
@@ -60,6 +57,9 @@ void CatchingUp::Look(const World& world) {
     if (progress == nullptr || !node.running()) {
       // It may be added yet, or start; what was sent to it before is lost.
       follower.since = world.now() + UntilCalm(settings);
+      continue;
+    }
+    if (world.now() < calm_at_) {
       continue;
     }
     const Index match = progress->match_index();
