@@ -64,14 +64,22 @@ void Endpoints::Follow(const std::string& address) {
 
 bool Endpoints::Connect(const Node& node, Duration timeout, const std::function<bool()>& give_up) {
   constexpr auto kLookEvery = std::chrono::milliseconds(50);
+  constexpr auto kLookAgain = std::chrono::milliseconds(10);
   const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(timeout.ns);
   while (true) {
     const grpc_connectivity_state state = node.channel->GetState(/*try_to_connect=*/true);
     if (state == GRPC_CHANNEL_READY) {
       return true;
     }
-    // A channel that waits before it tries again: other nodes may answer sooner.
-    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) {
+    if (state == GRPC_CHANNEL_SHUTDOWN) {
+      return false;
+    }
+    // Most likely it waits before it tries again, and other nodes may answer sooner. But gRPC says
+    // the same while it does try again, and notices that it has succeeded only while somebody
+    // waits: without that, a node that came back is found as late as five seconds after (gRPC's own
+    // background poll).
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE &&
+        !node.channel->WaitForStateChange(state, std::chrono::system_clock::now() + kLookAgain)) {
       return false;
     }
     if (std::chrono::steady_clock::now() >= end || give_up()) {
