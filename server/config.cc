@@ -150,6 +150,50 @@ absl::Status SetMembers(const Values& values, Settings* settings) {
   return absl::OkStatus();
 }
 
+absl::Status SetJoin(const Values& values, Settings* settings) {
+  std::vector<Address> addresses;
+  for (const std::string& value : values) {
+    const absl::StatusOr<Address> address = ParseMemberAddress(value);
+    if (!address.ok()) {
+      return address.status();
+    }
+    addresses.push_back(*address);
+  }
+  settings->join = std::move(addresses);
+  return absl::OkStatus();
+}
+
+absl::Status SetJoinAs(const Values& values, Settings* settings) {
+  if (values.front() != "voter" && values.front() != "learner") {
+    return Invalid("'" + values.front() + "' is neither 'voter' nor 'learner'");
+  }
+  settings->join_as_learner = values.front() == "learner";
+  return absl::OkStatus();
+}
+
+std::string ShowJoinAs(const Settings& settings) {
+  return settings.join_as_learner ? "learner" : "voter";
+}
+
+absl::Status SetJoinReplaces(const Values& values, Settings* settings) {
+  const absl::StatusOr<std::uint64_t> number = ParseNumber(values.front(), 1, INT64_MAX);
+  if (!number.ok()) {
+    return number.status();
+  }
+  settings->join_replaces = {*number};
+  return absl::OkStatus();
+}
+
+template <auto kMember>
+absl::Status SetAdvertised(const Values& values, Settings* settings) {
+  const absl::StatusOr<Address> address = ParseMemberAddress(values.front());
+  if (!address.ok()) {
+    return address.status();
+  }
+  (settings->*kMember) = *address;
+  return absl::OkStatus();
+}
+
 template <auto kMember, bool kMayBeOff>
 absl::Status SetListen(const Values& values, Settings* settings) {
   if (kMayBeOff && values.front() == "off") {
@@ -238,7 +282,7 @@ std::vector<Setting> MakeSettings() {
   using S = Settings;
   using L = Limits;
   return {
-      {"node-id", "Node", "ID", "Number of this node in the cluster. Required.",
+      {"node-id", "Node", "ID", "Number of this node in the cluster. Required without join.",
        SettingKind::kNumber, &SetNodeId, &ShowNothing},
       {"cluster-name", "Node", "NAME",
        "Name of the cluster. Nodes of other clusters are not listened to, and a data folder "
@@ -252,8 +296,31 @@ std::vector<Setting> MakeSettings() {
        SettingKind::kText, &SetClusterState, &ShowClusterState},
       {"peer", "Node", "ID=PEER_ADDRESS[,CLIENT_ADDRESS]",
        "A member of the cluster, this node included: where other members reach it, and where "
-       "clients do. Once for each member, the same on all of them. Required.",
+       "clients do. Once for each member, the same on all of them. Required "
+       "without join.",
        SettingKind::kList, &SetMembers, &ShowNothing},
+
+      {"join", "Joining", "HOST:PORT",
+       "Client address of a member of a running cluster, which is asked to take this node in; once "
+       "for each member to ask. Takes the place of node-id and peer. Once the node has joined, its "
+       "data-dir knows who it is, and nobody is asked any more.",
+       SettingKind::kList, &SetJoin, &ShowNothing},
+      {"join-as", "Joining", "voter|learner",
+       "A voter-to-be is a learner until it has caught up. One that joins as 'learner' stays one "
+       "until it is promoted by hand.",
+       SettingKind::kText, &SetJoinAs, &ShowJoinAs},
+      {"join-replaces", "Joining", "ID",
+       "The member that leaves in the same step in which this node becomes a voter.",
+       SettingKind::kNumber, &SetJoinReplaces, &ShowNothing},
+      Number<&S::join_priority, 0, UINT32_MAX>(
+          "join-priority", "Joining", "NUMBER",
+          "A leader hands leadership to a voter with a higher priority."),
+      {"advertise-peer", "Joining", "HOST:PORT",
+       "Where other members reach this node, if that is not listen-peer.", SettingKind::kText,
+       &SetAdvertised<&S::advertise_peer>, &ShowNothing},
+      {"advertise-client", "Joining", "HOST:PORT",
+       "Where clients reach this node, if that is not listen-client.", SettingKind::kText,
+       &SetAdvertised<&S::advertise_client>, &ShowNothing},
 
       {"listen-peer", "Addresses", "HOST:PORT", "Where to listen for other members.",
        SettingKind::kText, &SetListen<&S::listen_peer, false>, &ShowListenPeer},
@@ -359,6 +426,65 @@ absl::Status CheckAddresses(const Settings& settings) {
   return absl::OkStatus();
 }
 
+bool IsDialable(const Address& address) {
+  return address.port != 0 && address.host != "0.0.0.0" && address.host != "::";
+}
+
+absl::Status CheckJoining(const Settings& settings) {
+  if (settings.node_id != NodeId()) {
+    return Invalid("node-id: a node that joins gets its number from the cluster");
+  }
+  if (!settings.members.empty()) {
+    return Invalid("join and peer contradict each other: a node that joins is told the members");
+  }
+  if (!settings.listen_peer || !settings.listen_client) {
+    return Invalid("join: listen-peer and listen-client are required");
+  }
+  if (!IsDialable(settings.advertise_peer.value_or(*settings.listen_peer))) {
+    return Invalid(absl::StrCat("advertise-peer is required: nobody can reach this node at ",
+                                settings.listen_peer->ToString()));
+  }
+  if (!IsDialable(settings.advertise_client.value_or(*settings.listen_client))) {
+    return Invalid(absl::StrCat("advertise-client is required: nobody can reach this node at ",
+                                settings.listen_client->ToString()));
+  }
+  if (settings.join_as_learner && settings.join_replaces != NodeId()) {
+    return Invalid("join-replaces: who joins as a learner replaces nobody");
+  }
+  return absl::OkStatus();
+}
+
+// A node whose number and members are given.
+absl::Status CheckMembers(const Settings& settings) {
+  if (settings.members.empty()) {
+    return Invalid("peer is required, once for each member of the cluster");
+  }
+  const auto self = settings.members.find(settings.node_id);
+  if (self == settings.members.end()) {
+    return Invalid(
+        absl::StrCat("peer: the list does not hold this node, ", settings.node_id.value));
+  }
+  if (!settings.listen_client && !self->second.client) {
+    return Invalid(absl::StrCat("no address for clients: give listen-client, or add one to peer ",
+                                settings.node_id.value));
+  }
+  const std::pair<bool, const char*> only_joining[] = {
+      {settings.join_as_learner, "join-as"},
+      {settings.join_replaces != NodeId(), "join-replaces"},
+      {settings.join_priority != 0, "join-priority"},
+      {settings.advertise_peer.has_value(), "advertise-peer"},
+      {settings.advertise_client.has_value(), "advertise-client"}};
+  for (const auto& [given, name] : only_joining) {
+    if (given) {
+      return Invalid(absl::StrCat(name, " means nothing without join"));
+    }
+  }
+  if (const std::string error = raft::Validate(settings.beginning()); !error.empty()) {
+    return Invalid(absl::StrCat("peer: ", error));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 ClusterId ClusterIdFromName(std::string_view name) {
@@ -381,9 +507,9 @@ Address Settings::client_address() const {
   return listen_client ? *listen_client : members.at(node_id).client.value();
 }
 
-std::string Settings::advertised_peer_address() const {
+Address Settings::advertised_peer_address() const {
   const auto self = members.find(node_id);
-  return self == members.end() ? std::string() : self->second.peer.ToString();
+  return self != members.end() ? self->second.peer : advertise_peer.value_or(peer_address());
 }
 
 ReplicaConfig Settings::replica() const {
@@ -435,23 +561,16 @@ const Setting* FindSetting(std::string_view name) {
 }
 
 absl::Status Check(const Settings& settings) {
-  if (settings.node_id == NodeId()) {
+  const bool joining = !settings.join.empty();
+  if (!joining && settings.node_id == NodeId()) {
     return Invalid("node-id is required");
   }
   if (settings.data_dir.empty()) {
     return Invalid("data-dir is required");
   }
-  if (settings.members.empty()) {
-    return Invalid("peer is required, once for each member of the cluster");
-  }
-  const auto self = settings.members.find(settings.node_id);
-  if (self == settings.members.end()) {
-    return Invalid(
-        absl::StrCat("peer: the list does not hold this node, ", settings.node_id.value));
-  }
-  if (!settings.listen_client && !self->second.client) {
-    return Invalid(absl::StrCat("no address for clients: give listen-client, or add one to peer ",
-                                settings.node_id.value));
+  if (const absl::Status status = joining ? CheckJoining(settings) : CheckMembers(settings);
+      !status.ok()) {
+    return status;
   }
   if (const absl::Status status = CheckAddresses(settings); !status.ok()) {
     return status;
@@ -471,11 +590,12 @@ absl::Status Check(const Settings& settings) {
                                 ") is more than request-bytes-max (",
                                 settings.limits.request_bytes_max, ")"));
   }
-  if (const std::string error = raft::Validate(settings.replica().raft); !error.empty()) {
-    return Invalid(error);
+  ReplicaConfig config = settings.replica();
+  if (joining) {
+    config.raft.id = {1};  // any: the cluster has yet to give it
   }
-  if (const std::string error = raft::Validate(settings.beginning()); !error.empty()) {
-    return Invalid(absl::StrCat("peer: ", error));
+  if (const std::string error = raft::Validate(config.raft); !error.empty()) {
+    return Invalid(error);
   }
   return absl::OkStatus();
 }

@@ -38,6 +38,15 @@ struct Settings {
   bool expects_data = false;         // this node was started before: its files must be there
   std::map<NodeId, Member> members;  // this node among them
 
+  // Of a node that asks a running cluster to take it in: it has no node_id and no members of its
+  // own. Client addresses of members; empty for all others.
+  std::vector<Address> join;
+  bool join_as_learner = false;
+  NodeId join_replaces;  // 0: nobody
+  std::uint64_t join_priority = 0;
+  std::optional<Address> advertise_peer;    // unset: where it listens
+  std::optional<Address> advertise_client;  // unset: where it listens
+
   std::optional<Address> listen_peer;    // unset: the node's own peer address
   std::optional<Address> listen_client;  // unset: the node's own client address
   std::optional<Address> listen_metrics = Address{"127.0.0.1", 7300};  // unset: not served
@@ -67,8 +76,8 @@ struct Settings {
   ClusterId cluster_id() const;
   Address peer_address() const;    // to listen on. REQUIRES: Check(*this) is OK.
   Address client_address() const;  // to listen on. REQUIRES: Check(*this) is OK.
-  // Where this node tells the others that they reach it; empty if that cannot be told.
-  std::string advertised_peer_address() const;
+  // Where others reach this node. REQUIRES: Check(*this) is OK.
+  Address advertised_peer_address() const;
   ReplicaConfig replica() const;       // but for the incarnation, which its files know
   raft::Membership beginning() const;  // the cluster's, as it begins
 };

@@ -14,7 +14,8 @@ std::string DescribeExitCodes() {
          "  5  reading or writing the data failed while the node ran\n"
          "  6  a second signal ended the process before its clean shutdown was done\n"
          "  7  this node was removed from its cluster, or lost the files that it was a member "
-         "with\n";
+         "with\n"
+         "  8  the cluster that was asked to take this node in (--join) has refused\n";
 }
 
 }  // namespace lockstep::server

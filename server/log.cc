@@ -113,9 +113,14 @@ NodeLog::NodeLog(NodeId node, LogLevel level, LogFormat format)
 
 NodeLog::NodeLog(NodeId node, LogLevel level, LogFormat format,
                  std::shared_ptr<spdlog::sinks::sink> sink)
-    : node_(node), level_(level), format_(format), logger_(MakeLogger(std::move(sink), level)) {}
+    : level_(level), format_(format), logger_(MakeLogger(std::move(sink), level)), node_(node) {}
 
 NodeLog::~NodeLog() = default;
+
+void NodeLog::SetNode(NodeId node) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  node_ = node;
+}
 
 void NodeLog::SetContext(Term term, Role role) {
   const std::lock_guard<std::mutex> lock(mutex_);

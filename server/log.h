@@ -69,6 +69,9 @@ class NodeLog {
   NodeLog(NodeId node, LogLevel level, LogFormat format, std::shared_ptr<spdlog::sinks::sink> sink);
   ~NodeLog();
 
+  // The node's number, once it is known: that of one that joins is 0 before.
+  void SetNode(NodeId node);
+
   // What later lines say of the node.
   void SetContext(Term term, Role role);
 
@@ -85,11 +88,11 @@ class NodeLog {
     std::uint64_t suppressed = 0;
   };
 
-  const NodeId node_;
   const LogLevel level_;
   const LogFormat format_;
   const std::shared_ptr<spdlog::logger> logger_;
   std::mutex mutex_;
+  NodeId node_;                             // guarded by mutex_
   Term term_;                               // guarded by mutex_
   Role role_ = Role::kFollower;             // guarded by mutex_
   std::map<std::string, Limited> limited_;  // guarded by mutex_

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/config.h"
 #include "server/driver.h"
+#include "server/join.h"
 #include "server/log.h"
 #include "server/mailbox.h"
 #include "server/node.h"
@@ -77,19 +78,36 @@ void StartWatchdog(Duration limit, NodeLog* log) {
   }).detach();
 }
 
-int Run(const Settings& settings, NodeLog* log, Mailbox<Ending>* endings) {
+int FailToStart(const StartFailure& failure, NodeLog* log) {
+  log->Write(LogLevel::kError, "start-failed",
+             {Field("error", failure.text), Field("exit_code", Code(failure.code))});
+  return Code(failure.code);
+}
+
+int Run(Settings settings, NodeLog* log, Mailbox<Ending>* endings) {
   log->Write(LogLevel::kInfo, "starting",
              {Field("version", kVersion), Field("cluster", settings.cluster_name),
               Field("data_dir", settings.data_dir), Field("members", settings.members.size()),
               Field("pid", getpid())});
+  if (!settings.join.empty()) {
+    const auto joined = Join(settings, log, [endings] { return endings->size() > 0; });
+    if (const auto* failure = std::get_if<StartFailure>(&joined)) {
+      return FailToStart(*failure, log);
+    }
+    if (std::holds_alternative<std::monostate>(joined)) {
+      log->Write(LogLevel::kInfo, "stopped", {Field("reason", "before the node had joined")});
+      return Code(ExitCode::kOk);
+    }
+    settings.node_id = std::get<NodeId>(joined);
+    settings.expects_data = true;
+    log->SetNode(settings.node_id);
+  }
   auto started = Node::Start(
       settings, log,
       {.on_disk_failure = [endings] { endings->Put(DiskFailed{}); },
        .on_expelled = [endings](std::string why) { endings->Put(Expelled{std::move(why)}); }});
   if (const auto* failure = std::get_if<StartFailure>(&started)) {
-    log->Write(LogLevel::kError, "start-failed",
-               {Field("error", failure->text), Field("exit_code", Code(failure->code))});
-    return Code(failure->code);
+    return FailToStart(*failure, log);
   }
   const std::unique_ptr<Node> node = std::get<std::unique_ptr<Node>>(std::move(started));
   const Node::Addresses& addresses = node->addresses();

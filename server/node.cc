@@ -1,9 +1,7 @@
 #include "server/node.h"
 
-#include <fcntl.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -20,6 +18,7 @@
 #include "net/peer_transport.h"
 #include "server/cluster_service.h"
 #include "server/driver.h"
+#include "server/folder.h"
 #include "server/kv_service.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
@@ -41,37 +40,6 @@ constexpr std::chrono::seconds kServerGrace(1);
 using Failure = std::optional<StartFailure>;
 
 StartFailure DataFailure(const std::string& text) { return {ExitCode::kDataFolder, text}; }
-
-// A new name in a folder survives a power cut only once the folder is synced.
-std::string SyncFolder(const std::filesystem::path& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const std::error_code error(synced ? 0 : errno, std::generic_category());
-  if (fd >= 0) {
-    close(fd);
-  }
-  return synced ? "" : absl::StrCat(folder.string(), ": ", error.message());
-}
-
-// Makes `folder` and its parents where absent, durably. Returns what went wrong.
-std::string MakeFolder(const std::filesystem::path& folder) {
-  std::error_code error;
-  if (std::filesystem::is_directory(folder, error)) {
-    return "";
-  }
-  const std::filesystem::path parent =
-      folder.has_parent_path() ? folder.parent_path() : std::filesystem::path(".");
-  if (parent != folder) {
-    if (std::string failure = MakeFolder(parent); !failure.empty()) {
-      return failure;
-    }
-  }
-  std::filesystem::create_directory(folder, error);
-  if (error) {
-    return absl::StrCat(folder.string(), ": ", error.message());
-  }
-  return SyncFolder(parent);
-}
 
 // Bytes of an SQLite database with its write-ahead log. Asks the file system, so that any thread
 // may ask while another writes.
@@ -267,7 +235,7 @@ class Node::Impl {
   Failure StartDriver() {
     net::PeerTransportOptions options;
     options.cluster = settings_.cluster_id();
-    options.self = {settings_.node_id, settings_.advertised_peer_address()};
+    options.self = {settings_.node_id, settings_.advertised_peer_address().ToString()};
     transport_ = std::make_unique<net::PeerTransport>(options, std::vector<net::PeerAddress>());
     sender_.emplace(transport_.get(), directory_.get(), &metrics_);
     // The driver tells of changes only.

@@ -33,7 +33,7 @@ class Node {
   // Checks that the addresses are free, then opens the files (and makes them on a node's first
   // start), then starts to serve. A failure has changed nothing on disk, except that a first start
   // may have made the folder and the node's empty files. `log` must outlive the node.
-  // REQUIRES: Check(settings) is OK.
+  // REQUIRES: Check(settings) is OK, but that settings.node_id is that of a node that has joined.
   static std::variant<std::unique_ptr<Node>, StartFailure> Start(const Settings& settings,
                                                                  NodeLog* log, NodeEndings endings);
 

@@ -126,6 +126,7 @@ void AddCommonFlags(CLI::App& app, Arguments* arguments) {
 void AddMemberSubcommands(CLI::App& app, Arguments* a, Subcommands* sub) {
   constexpr char kNode[] = "The member's number.";
   sub->member = app.add_subcommand("member", "Show or change who belongs to the cluster.");
+  sub->member->footer("A new member joins by itself: lockstepd --join.");
   CLI::App& member = *sub->member;
   sub->member_list = member.add_subcommand("list", "Show the members, as one node knows them.");
   sub->member_remove = member.add_subcommand(

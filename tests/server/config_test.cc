@@ -47,6 +47,28 @@ TEST(FlagsTest, AValidCommandLineIsUnderstood) {
   EXPECT_EQ(settings.replica().raft.cluster, ClusterIdFromName("blue"));
 }
 
+// Of a node that asks a cluster to take it in.
+Arguments Joining(const Arguments& more = {}) {
+  Arguments arguments = {"--join",     "a:7201", "--join",          "b:7201",
+                         "--data-dir", "data",   "--listen-client", "c:7201"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(FlagsTest, ANodeThatJoinsNeedsNoNumberAndNoMembers) {
+  const absl::StatusOr<Invocation> invocation =
+      ParseCommandLine(Joining({"--listen-peer", "0.0.0.0:7101", "--advertise-peer", "c:7101",
+                                "--join-replaces", "2", "--join-priority", "5"}));
+  ASSERT_TRUE(invocation.ok()) << invocation.status();
+  const Settings& settings = invocation->settings;
+  EXPECT_EQ(settings.join, (std::vector<Address>{{"a", 7201}, {"b", 7201}}));
+  EXPECT_EQ(settings.join_replaces, NodeId{2});
+  EXPECT_EQ(settings.join_priority, 5u);
+  EXPECT_EQ(settings.peer_address().ToString(), "0.0.0.0:7101");
+  EXPECT_EQ(settings.advertised_peer_address().ToString(), "c:7101");
+  EXPECT_EQ(settings.beginning(), raft::Membership()) << "it is told";
+}
+
 // A table of command lines and what the one line says about each.
 struct Wrong {
   Arguments arguments;
@@ -99,6 +121,22 @@ TEST(FlagsTest, EachMistakeIsNamed) {
       {Valid({"--log-format", "xml"}), "--log-format: 'xml' is not one of logfmt and json"},
       {Valid({"--cluster-name", ""}), "--cluster-name: a cluster's name has 1 to 128 bytes"},
       {Valid({"--config", "/nonexistent/file"}), "/nonexistent/file: No such file or directory"},
+      {Joining(), "join: listen-peer and listen-client are required"},
+      {Joining({"--listen-peer", "c:7101", "--node-id", "4"}),
+       "node-id: a node that joins gets its number from the cluster"},
+      {Joining({"--listen-peer", "c:7101", "--peer", "1=a:7101"}),
+       "join and peer contradict each other: a node that joins is told the members"},
+      {Joining({"--listen-peer", "0.0.0.0:7101"}),
+       "advertise-peer is required: nobody can reach this node at 0.0.0.0:7101"},
+      {Joining({"--listen-peer", "c:0"}),
+       "advertise-peer is required: nobody can reach this node at c:0"},
+      {Joining({"--listen-peer", "c:7101", "--join-as", "leader"}),
+       "--join-as: 'leader' is neither 'voter' nor 'learner'"},
+      {Joining({"--listen-peer", "c:7101", "--join-as", "learner", "--join-replaces", "1"}),
+       "join-replaces: who joins as a learner replaces nobody"},
+      {Joining({"--join", "a"}), "--join: 'a' is not an address: expected HOST:PORT"},
+      {Valid({"--join-replaces", "1"}), "join-replaces means nothing without join"},
+      {Valid({"--advertise-client", "c:1"}), "advertise-client means nothing without join"},
       {{}, "node-id is required"},
       {{"--node-id", "1"}, "data-dir is required"},
       {{"--node-id", "1", "--data-dir", "d"},

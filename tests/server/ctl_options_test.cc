@@ -1,13 +1,12 @@
 // What lockstepctl understands of members and leadership, and how it shows them.
 
-#include "server/ctl/options.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "server/ctl/options.h"
 #include "server/ctl/output.h"
 
 namespace lockstep::server::ctl {

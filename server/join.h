@@ -1,0 +1,48 @@
+// How a node becomes a member of a running cluster (--join).
+//
+// What it knows of that is in its data folder, in the file `join`: first the incarnation that it
+// has drawn, then the number that the cluster gave it, then that its files were made. Each is
+// durable before what depends on it. After a crash at any moment the next start goes on from there:
+// the cluster gives the same number to the same incarnation, and a folder that lost the files that
+// it once had is not used again.
+
+#ifndef LOCKSTEP_SERVER_JOIN_H_
+#define LOCKSTEP_SERVER_JOIN_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "core/types.h"
+#include "server/config.h"
+#include "server/log.h"
+#include "server/node.h"
+
+namespace lockstep::server {
+
+struct JoinRecord {
+  ClusterId cluster;
+  Incarnation incarnation;
+  NodeId node;              // 0: not known yet
+  bool files_made = false;  // with `node` only
+
+  friend bool operator==(const JoinRecord&, const JoinRecord&) = default;
+};
+
+// The record as the file holds it.
+std::string ToText(const JoinRecord& record);
+// Nullopt for any text that ToText() of this version does not make.
+std::optional<JoinRecord> ParseJoinRecord(std::string_view text);
+
+// Sees to it that `settings.data_dir` holds the files of a member, asking the cluster for as long
+// as it takes, or until `give_up()`: a few seconds after that is true, nothing (monostate) is
+// returned. Returns the node's number, with which it is to be started, with its files there.
+// REQUIRES: Check(settings) is OK; settings.join is not empty.
+std::variant<std::monostate, NodeId, StartFailure> Join(const Settings& settings, NodeLog* log,
+                                                        const std::function<bool()>& give_up);
+
+}  // namespace lockstep::server
+
+#endif  // LOCKSTEP_SERVER_JOIN_H_

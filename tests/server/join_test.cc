@@ -1,0 +1,141 @@
+// What a node that joins keeps, so that a crash at any moment changes nothing. That it then becomes
+// a member is for tests/e2e/members_test.cc to show.
+
+#include "server/join.h"
+
+#include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "storage/node_store.h"
+#include "tests/e2e/process.h"
+#include "tests/storage/temporary_folder.h"
+
+namespace lockstep::server {
+namespace {
+
+TEST(JoinRecordTest, IsReadAsItWasWritten) {
+  const JoinRecord records[] = {
+      {.cluster = {7}, .incarnation = {42}, .node = {}},
+      {.cluster = {7}, .incarnation = {42}, .node = {3}},
+      {.cluster = {7}, .incarnation = {INT64_MAX}, .node = {3}, .files_made = true}};
+  for (const JoinRecord& record : records) {
+    EXPECT_EQ(ParseJoinRecord(ToText(record)), record) << ToText(record);
+  }
+  EXPECT_EQ(ToText(records[2]),
+            "lockstep-join 1\ncluster 7\nincarnation 9223372036854775807\nnode 3\nfiles made\n");
+}
+
+TEST(JoinRecordTest, NothingElseIsRead) {
+  const std::string whole =
+      ToText({.cluster = {7}, .incarnation = {42}, .node = {3}, .files_made = true});
+  int read = 0;
+  for (std::size_t end = 0; end < whole.size(); ++end) {
+    read += ParseJoinRecord(whole.substr(0, end)).has_value() ? 1 : 0;
+  }
+  EXPECT_EQ(read, 2) << "the two shorter records, and no other cut";
+  for (const char* text : {"", "lockstep-join 2\ncluster 7\nincarnation 42\n",
+                           "lockstep-join 1\ncluster 0\nincarnation 42\n",
+                           "lockstep-join 1\ncluster 7\nincarnation 9223372036854775808\n",
+                           "lockstep-join 1\ncluster 7\nincarnation -1\n",
+                           "lockstep-join 1\ncluster 7\nincarnation 42\nfiles made\n",
+                           "lockstep-join 1\ncluster 7\nincarnation 42\nnode 3\nfiles made\n\n"}) {
+    EXPECT_EQ(ParseJoinRecord(text), std::nullopt) << text;
+  }
+}
+
+class JoinTest : public ::testing::Test {
+ protected:
+  // Of a cluster where nobody answers.
+  Settings UnansweredSettings() const {
+    const std::vector<int> ports = e2e::FreePorts(3);
+    const auto port = [&ports](std::size_t n) { return static_cast<std::uint16_t>(ports[n]); };
+    Settings settings;
+    settings.data_dir = folder_.path() + "/data";
+    settings.join = {{"127.0.0.1", port(0)}};
+    settings.listen_peer = Address{"127.0.0.1", port(1)};
+    settings.listen_client = Address{"127.0.0.1", port(2)};
+    return settings;
+  }
+
+  std::variant<std::monostate, NodeId, StartFailure> JoinOnce(const Settings& settings) {
+    return Join(settings, &log_, [] { return true; });
+  }
+  // The text of the failure, or what came instead.
+  std::string FailureOf(const Settings& settings) {
+    const auto joined = JoinOnce(settings);
+    const auto* failure = std::get_if<StartFailure>(&joined);
+    if (failure == nullptr) {
+      return "(none)";
+    }
+    EXPECT_EQ(failure->code, ExitCode::kDataFolder);
+    return failure->text;
+  }
+
+  std::string Record(const Settings& settings) const {
+    std::ifstream file(settings.data_dir + "/join", std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  }
+
+  const storage::TemporaryFolder folder_;
+  std::ostringstream log_text_;
+  NodeLog log_{NodeId{}, LogLevel::kInfo, LogFormat::kLogfmt,
+               std::make_shared<spdlog::sinks::ostream_sink_mt>(log_text_)};
+};
+
+TEST_F(JoinTest, TheIncarnationIsKeptBeforeAnybodyIsAsked) {
+  const Settings settings = UnansweredSettings();
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(JoinOnce(settings)));
+  const std::optional<JoinRecord> record = ParseJoinRecord(Record(settings));
+  ASSERT_TRUE(record.has_value());
+  EXPECT_EQ(record->cluster, settings.cluster_id());
+  EXPECT_EQ(record->node, NodeId());
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(JoinOnce(settings)));
+  EXPECT_EQ(ParseJoinRecord(Record(settings)), record) << "and not drawn again";
+}
+
+TEST_F(JoinTest, ANumberThatWasGivenIsUsedWithoutAsking) {
+  const Settings settings = UnansweredSettings();
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(JoinOnce(settings)));
+  JoinRecord record = ParseJoinRecord(Record(settings)).value();
+  record.node = {4};
+  std::ofstream(settings.data_dir + "/join") << ToText(record);
+  for (int i = 0; i < 2; ++i) {
+    const auto joined = JoinOnce(settings);
+    ASSERT_TRUE(std::holds_alternative<NodeId>(joined)) << FailureOf(settings);
+    EXPECT_EQ(std::get<NodeId>(joined), NodeId{4});
+  }
+  record.files_made = true;
+  EXPECT_EQ(ParseJoinRecord(Record(settings)), record);
+  const absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
+      settings.data_dir, "", {settings.cluster_id(), {4}}, {}, storage::Expect::kFiles);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ(store->incarnation(), record.incarnation);
+  EXPECT_NE(log_text_.str().find("event=join-ignored"), std::string::npos);
+}
+
+TEST_F(JoinTest, AFolderThatDoesNotFitIsNamedAndLeftAlone) {
+  Settings settings = UnansweredSettings();
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(JoinOnce(settings)));
+  settings.cluster_name = "other";
+  EXPECT_NE(FailureOf(settings).find("named 'other'"), std::string::npos);
+  std::ofstream(settings.data_dir + "/join") << "lockstep-join 1\n";
+  EXPECT_NE(FailureOf(settings).find("/join: damaged"), std::string::npos);
+  EXPECT_EQ(Record(settings), "lockstep-join 1\n");
+  std::filesystem::remove(settings.data_dir + "/join");
+  std::ofstream(settings.data_dir + "/log.db") << "somebody's";
+  EXPECT_NE(FailureOf(settings).find("/log.db: of a node that was not made by joining"),
+            std::string::npos);
+  settings.data_dir += "2";
+  settings.expects_data = true;
+  EXPECT_NE(FailureOf(settings).find("has been started before"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lockstep::server
