@@ -176,15 +176,17 @@ class Writer {
 
  private:
   void Run() {
-    auto last = Clock::now();
+    std::optional<Clock::time_point> last;
     for (int i = 0; !stop_; ++i) {
       const std::string key = "key" + std::to_string(i);
       if (client_->Put(key, "of " + key).done()) {
         acknowledged_.push_back(key);
         ++written_;
         const auto now = Clock::now();
-        longest_wait_ =
-            std::max(longest_wait_, std::chrono::duration_cast<milliseconds>(now - last));
+        if (last) {  // the first one also waits for the first election
+          longest_wait_ =
+              std::max(longest_wait_, std::chrono::duration_cast<milliseconds>(now - *last));
+        }
         last = now;
       }
       std::this_thread::sleep_for(milliseconds(1));
