@@ -30,7 +30,7 @@ using Arguments = std::vector<std::string>;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr int kMachines = 4;
+constexpr int kMachines = 5;
 constexpr char kJoining[] = "event=joining";
 constexpr char kJoined[] = "event=joined";
 
@@ -264,6 +264,37 @@ TEST(MembersTest, AClusterGrowsIsRenewedAndShrinksWhileItIsWrittenTo) {
   }
   std::cout << writer.written() << " writes, the longest wait between two "
             << writer.longest_wait().count() << " ms" << std::endl;
+}
+
+// It knows the addresses of nobody who is left, and must answer a leader that it has never heard
+// of.
+TEST(MembersTest, WhoWasAwayWhileAllOthersWereReplacedIsFound) {
+  const storage::TemporaryFolder folder;
+  Machines machines(folder.path());
+  machines.Begin(0);
+  machines.WaitForVoters({0});
+  machines.Join(1, 0);
+  machines.WaitForVoters({0, 1});
+  machines.Join(2, 0);
+  const std::map<int, std::uint64_t> ids = machines.WaitForVoters({0, 1, 2});
+  machines.Kill(2);
+  machines.Join(3, 0, {"--join-replaces", std::to_string(ids.at(0))});
+  machines.WaitForVoters({1, 2, 3});
+  EXPECT_EQ(machines.WaitForEnd(0), 7) << machines.log(0);
+  machines.Join(4, 3, {"--join-replaces", std::to_string(ids.at(1))});
+  machines.WaitForVoters({2, 3, 4});
+  EXPECT_EQ(machines.WaitForEnd(1), 7) << machines.log(1);
+  ASSERT_TRUE(machines.client().Put("a", "1").done());
+
+  machines.Join(2, 0);
+  machines.WaitUntil("machine 2 has caught up", [&] {
+    const auto away = machines.client().Status(machines.endpoint(2));
+    const auto other = machines.client().Status(machines.endpoint(3));
+    return away.done() && other.done() && away.value().keys() == 1 &&
+           away.value().leader_id() != 0 &&
+           away.value().applied_index() == other.value().applied_index() &&
+           away.value().digest() == other.value().digest();
+  });
 }
 
 TEST(MembersTest, AClusterOfAnotherNameTakesNobodyIn) {
