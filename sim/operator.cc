@@ -121,14 +121,21 @@ void Operator::Try() {
                                    Microseconds(plan_.settings.attempt_timeout_us));
 }
 
+// What is asked next is asked in an event of its own: a node may be handing out answers.
 void Operator::Done() {
   task_.reset();
-  Next();
+  ++attempt_;
+  scheduler_.After(Microseconds(1), EventKind::kOperatorTimer, 0, 0, attempt_);
 }
 
 void Operator::Handle(const Event& event) {
-  if (task_ && event.payload == attempt_) {
+  if (event.payload != attempt_) {
+    return;
+  }
+  if (task_) {
     Try();
+  } else {
+    Next();
   }
 }
 
