@@ -18,7 +18,7 @@ constexpr Outbox::Limits kRoomy = {.messages_max = 1'000'000,
 raft::Message Numbered(std::uint64_t number, std::uint64_t sender = 1) {
   raft::AppendEntries append;
   append.round = number;
-  return {{1}, {sender}, {100}, {1}, append};
+  return {{1}, {sender}, {100}, {}, {1}, append};
 }
 
 std::uint64_t NumberOf(const raft::Message& message) {
