@@ -3,8 +3,10 @@
 //   failing.html  the same with a verdict that names two leaders, a message and an operation, and
 //   whose
 //                 text tries to leave its place
-//   large.html    a run of more than 100,000 events
+//   large.html    a run of more than 100,000 events in which a log is truncated
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -68,7 +70,17 @@ int main(int argc, char** argv) {
   verdict.evidence.push_back({.kind = Evidence::Kind::kOperation, .operation = 3});
   Write(folder + "/failing.html", plan, events);
 
-  const Plan large = lockstep::sim::DrawBenchmarkPlan(1, 200);
-  Write(folder + "/large.html", large, Told(large));
-  return 0;
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    const Plan large = lockstep::sim::DrawBenchmarkPlan(seed, 200);
+    const std::vector<story::Event> told = Told(large);
+    const bool truncates = std::any_of(told.begin(), told.end(), [](const story::Event& event) {
+      return event.what == "truncated-log";
+    });
+    if (truncates && told.size() > 100'000) {
+      Write(folder + "/large.html", large, told);
+      return 0;
+    }
+  }
+  std::fprintf(stderr, "no run of more than 100,000 events truncates a log\n");
+  return 1;
 }
