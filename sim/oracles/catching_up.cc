@@ -19,7 +19,9 @@ Duration RoundTrip(const Settings& settings) {
 
 // After faults or an election: a lost append is noticed, and the last late message arrives.
 Duration UntilCalm(const Settings& settings) {
-  return Microseconds(4 * settings.election_timeout_us + settings.retransmit_timeout_us +
+  // Links that were slow hold back, in order, what is sent after the faults too: two election
+  // timeouts for each fault that delays, and some of those come together.
+  return Microseconds(16 * settings.election_timeout_us + settings.retransmit_timeout_us +
                       settings.delay_tail_us);
 }
 
