@@ -40,10 +40,12 @@ TEST(NodeStoreTest, TheFilesHaveThePagesThatTheyWereMadeWith) {
     }
     const auto contents = folder.Contents();
     EXPECT_EQ(contents.size(), 2u);
-    for (const auto& [name, bytes] : contents) {
+    for (const auto& file : contents) {
       // sqlite.org/fileformat2.html#the_database_header
-      const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes.at(i)); };
-      EXPECT_EQ(256U * byte(16) + byte(17), page_bytes) << name;
+      const auto byte = [&](std::size_t i) {
+        return static_cast<unsigned char>(file.second.at(i));
+      };
+      EXPECT_EQ(256U * byte(16) + byte(17), page_bytes) << file.first;
     }
   }
 }
