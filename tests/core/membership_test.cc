@@ -137,8 +137,8 @@ RC_GTEST_PROP(MembershipProperty, ChangesLeadThroughAJointConfigurationOrKeepThe
   for (const auto& [id, member] : from.members) {
     const Member* now = to.Find(id);
     if (to.IsJoint()) {
-      RC_ASSERT(now != nullptr || member.learner);
-      RC_ASSERT(!member.voter || now->outgoing);
+      RC_ASSERT((now != nullptr || member.learner));
+      RC_ASSERT((!member.voter || (now != nullptr && now->outgoing)));
     } else {
       RC_ASSERT(member.voter == (now != nullptr && now->voter));
     }
