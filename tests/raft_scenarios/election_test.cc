@@ -308,7 +308,8 @@ TEST(ElectionScenario, ALoneServerLeadsWithoutAWord) {
   RaftCluster cluster(1);
   cluster.Run(Seconds(5));
   ASSERT_EQ(cluster.Leader(), 1u);
-  EXPECT_EQ(cluster.node(1).commit_index(), cluster.Propose(1, "x")->index);
+  const LogPosition proposed = *cluster.Propose(1, "x");
+  EXPECT_EQ(cluster.node(1).commit_index(), proposed.index);
   EXPECT_TRUE(cluster.sent().empty());
 }
 
