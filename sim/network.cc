@@ -56,6 +56,11 @@ Duration Network::DrawDelay(Random& random) const {
   return delay;
 }
 
+bool Network::IsHeldUp(NodeId from, NodeId to) const {
+  const SimTime usual = scheduler_.now() + settings_.delay_min + settings_.delay_spread;
+  return settings_.in_order && LinkOf(from, to).last_arrival > usual;
+}
+
 bool Network::Lost(Random& random) const {
   const std::int64_t permille =
       static_cast<std::int64_t>(settings_.loss_permille) + extra_loss_permille_;

@@ -79,6 +79,9 @@ class Network {
   // Every message of the link takes so much longer; of later calls the sum counts.
   void SlowDown(NodeId from, NodeId to, Duration by);
 
+  // Whether what is sent on the link now waits for earlier messages that are later than usual.
+  bool IsHeldUp(NodeId from, NodeId to) const;
+
   // Holds back what is sent on the link until it is unclogged; then all of it arrives. Clogs nest.
   void Clog(NodeId from, NodeId to);
   void Unclog(NodeId from, NodeId to);

@@ -17,11 +17,9 @@ Duration RoundTrip(const Settings& settings) {
                       2 * (settings.disk_min_us + settings.disk_spread_us));
 }
 
-// After faults or an election: a lost append is noticed, and the last late message arrives.
+// After faults or an election: a lost append is noticed.
 Duration UntilCalm(const Settings& settings) {
-  // Links that were slow hold back, in order, what is sent after the faults too: two election
-  // timeouts for each fault that delays, and some of those come together.
-  return Microseconds(16 * settings.election_timeout_us + settings.retransmit_timeout_us +
+  return Microseconds(4 * settings.election_timeout_us + settings.retransmit_timeout_us +
                       settings.delay_tail_us);
 }
 
@@ -59,6 +57,12 @@ void CatchingUp::Look(const World& world) {
     if (progress == nullptr || !node.running()) {
       // It may be added yet, or start; what was sent to it before is lost.
       follower.since = world.now() + UntilCalm(settings);
+      continue;
+    }
+    if (world.network().IsHeldUp(leader, node.id()) ||
+        world.network().IsHeldUp(node.id(), leader)) {
+      // What is sent now arrives after what a fault made late.
+      follower.since = world.now() + RoundTrip(settings);
       continue;
     }
     if (world.now() < calm_at_) {

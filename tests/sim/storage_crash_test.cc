@@ -221,9 +221,9 @@ TEST(StorageCrashTest, ADiskThatLiesAboutSyncsIsFoundOut) {
 
 TEST(StorageCrashTest, AnIoErrorEndsTheProcessAndLosesNothingAcknowledged) {
   for (const bool for_ever : {false, true}) {
-    const Tally tally = FailEverywhere(DrawScript(4, 20), {.for_ever = for_ever}, 3);
+    const Tally tally = FailEverywhere(DrawScript(4, 25), {.for_ever = for_ever}, 3);
     EXPECT_EQ(tally.wrong, 0) << tally.first_wrong;
-    EXPECT_GT(tally.points, 80);
+    EXPECT_GT(tally.points, 100);
   }
 }
 
