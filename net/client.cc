@@ -87,8 +87,21 @@ absl::Status CheckPositive(Duration duration, const char* name) {
 }
 
 absl::Status Check(const ClientOptions& options) {
-  if (options.endpoints.empty()) {
-    return absl::InvalidArgumentError("endpoints is empty");
+  if (options.endpoints.empty() && options.discovery_srv.empty()) {
+    return absl::InvalidArgumentError("endpoints is empty, and no discovery_srv is given");
+  }
+  if (!options.endpoints.empty() && !options.discovery_srv.empty()) {
+    return absl::InvalidArgumentError("endpoints and discovery_srv contradict each other");
+  }
+  if (!options.discovery_srv.empty()) {
+    if (absl::Status status = CheckDomain(options.discovery_srv); !status.ok()) {
+      return status;
+    }
+  }
+  if (!options.dns.server.empty()) {
+    if (absl::Status status = CheckDnsServer(options.dns.server); !status.ok()) {
+      return status;
+    }
   }
   for (const std::string& endpoint : options.endpoints) {
     if (endpoint.empty()) {
@@ -98,7 +111,7 @@ absl::Status Check(const ClientOptions& options) {
   const std::pair<Duration, const char*> durations[] = {
       {options.call_timeout, "call_timeout"},       {options.attempt_timeout, "attempt_timeout"},
       {options.connect_timeout, "connect_timeout"}, {options.backoff_min, "backoff_min"},
-      {options.backoff_max, "backoff_max"},
+      {options.backoff_max, "backoff_max"},         {options.dns.timeout, "dns.timeout"},
   };
   for (const auto& [duration, name] : durations) {
     if (absl::Status status = CheckPositive(duration, name); !status.ok()) {
@@ -176,7 +189,10 @@ class Client::Impl {
       }
       ticket.Stamp(request.mutable_session());
       Response response;
-      const std::shared_ptr<Endpoints::Node> node = endpoints_.Current();
+      const std::shared_ptr<Endpoints::Node> node = NextNode(&call);
+      if (node == nullptr) {
+        continue;
+      }
       const std::optional<Error> error =
           Ask(method, node->kv->async(), *node, request, &response, call);
       if (!error) {
@@ -210,7 +226,10 @@ class Client::Impl {
         return End<Response>(*over, false, *call);
       }
       Response response;
-      const std::shared_ptr<Endpoints::Node> node = endpoints_.Current();
+      const std::shared_ptr<Endpoints::Node> node = NextNode(call);
+      if (node == nullptr) {
+        continue;
+      }
       const std::optional<Error> error =
           Ask(method, node->kv->async(), *node, request, &response, *call);
       if (!error) {
@@ -251,7 +270,10 @@ class Client::Impl {
         return End<Response>(*over, maybe_done, call);
       }
       Response response;
-      const std::shared_ptr<Endpoints::Node> node = endpoints_.Current();
+      const std::shared_ptr<Endpoints::Node> node = NextNode(&call);
+      if (node == nullptr) {
+        continue;
+      }
       const std::optional<Error> error =
           Ask(method, node->cluster->async(), *node, request, &response, call);
       if (!error) {
@@ -438,6 +460,47 @@ class Client::Impl {
     return NotDone{error.kind, std::move(reason)};
   }
 
+  // Whom to ask. Null, after a pause, if DNS has yet to tell.
+  std::shared_ptr<Endpoints::Node> NextNode(Call* call) {
+    if (!options_.discovery_srv.empty()) {
+      if (const absl::Status status = LookUpMembers(call); !status.ok()) {
+        call->last_error = std::string(status.message());
+      }
+    }
+    std::shared_ptr<Endpoints::Node> node = endpoints_.Current();
+    if (node == nullptr) {
+      Pause(call);
+    }
+    return node;
+  }
+
+  // Asks DNS if nothing is known yet, or if nobody that is known has helped. What is known is kept
+  // if there is no answer.
+  absl::Status LookUpMembers(Call* call) {
+    constexpr std::chrono::seconds kLookUpAgain(1);
+    const std::unique_lock<std::timed_mutex> lock(lookup_mutex_, call->deadline);
+    if (!lock.owns_lock()) {
+      return absl::OkStatus();  // another call looks it up, and this one is over
+    }
+    const std::uint64_t rounds = endpoints_.Rounds();
+    const bool known = endpoints_.Current() != nullptr;
+    const auto now = Clock::now();
+    if (known && (rounds == looked_up_in_round_ || now < looked_up_at_ + kLookUpAgain)) {
+      return absl::OkStatus();
+    }
+    DnsOptions dns = options_.dns;
+    dns.timeout = std::min(dns.timeout, Until(call->deadline));
+    const absl::StatusOr<std::vector<std::string>> found =
+        LookUpService(kClientService, options_.discovery_srv, dns);
+    looked_up_at_ = now;
+    looked_up_in_round_ = rounds;
+    if (!found.ok()) {
+      return found.status();
+    }
+    endpoints_.Replace(*found);
+    return absl::OkStatus();
+  }
+
   // One attempt. Nullopt: it is done.
   template <class Async, class Request, class Response>
   std::optional<Error> Ask(Method<Async, Request, Response> method, Async* async,
@@ -557,6 +620,10 @@ class Client::Impl {
 
   const ClientOptions options_;
   Endpoints endpoints_;
+
+  std::timed_mutex lookup_mutex_;   // held while DNS is asked
+  Clock::time_point looked_up_at_;  // guarded by lookup_mutex_, as the next
+  std::uint64_t looked_up_in_round_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;  // anything below

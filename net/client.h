@@ -28,6 +28,7 @@
 #include "core/types.h"
 #include "net/error.h"
 #include "net/proto/cluster.pb.h"
+#include "net/srv.h"
 
 namespace lockstep::net {
 
@@ -38,6 +39,11 @@ inline constexpr std::uint64_t kRequestBytesMax = (4 << 20) - 1024;
 struct ClientOptions {
   // Client addresses ("host:port") of some members, at least one. Others are learnt from answers.
   std::vector<std::string> endpoints;
+  // Or a domain whose SRV records name them (net/srv.h); `endpoints` must then be empty. It is
+  // looked up by the first call, and again when none of the nodes that are known has helped, at
+  // most once a second: members may have moved.
+  std::string discovery_srv;
+  DnsOptions dns;
   // Of a call as a whole, with all its attempts.
   Duration call_timeout = Milliseconds(10'000);
   // Of one attempt, after which another node is asked.

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "core/assert.h"
-
 namespace lockstep::net {
 namespace {
 
@@ -30,13 +28,11 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
 
 }  // namespace
 
-Endpoints::Endpoints(const std::vector<std::string>& addresses) : known_(addresses) {
-  CORE_ASSERT(!addresses.empty());
-}
+Endpoints::Endpoints(const std::vector<std::string>& addresses) : known_(addresses) {}
 
 std::shared_ptr<Endpoints::Node> Endpoints::Current() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return Open(known_[current_]);
+  return known_.empty() ? nullptr : Open(known_[current_]);
 }
 
 std::shared_ptr<Endpoints::Node> Endpoints::At(const std::string& address) {
@@ -46,9 +42,15 @@ std::shared_ptr<Endpoints::Node> Endpoints::At(const std::string& address) {
 
 void Endpoints::Leave(const Node& node) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (known_[current_] == node.address) {
+  if (!known_.empty() && known_[current_] == node.address) {
     current_ = (current_ + 1) % known_.size();
+    rounds_ += current_ == 0 ? 1 : 0;
   }
+}
+
+std::uint64_t Endpoints::Rounds() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return rounds_;
 }
 
 void Endpoints::Follow(const std::string& address) {
@@ -60,6 +62,12 @@ void Endpoints::Follow(const std::string& address) {
     known_.push_back(address);
     current_ = known_.size() - 1;
   }
+}
+
+void Endpoints::Replace(const std::vector<std::string>& addresses) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  known_ = addresses;
+  current_ = 0;
 }
 
 bool Endpoints::Connect(const Node& node, Duration timeout, const std::function<bool()>& give_up) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "net/srv.h"
 
 namespace lockstep::server {
 namespace {
@@ -163,6 +164,12 @@ absl::Status SetJoin(const Values& values, Settings* settings) {
   return absl::OkStatus();
 }
 
+template <auto kMember, auto kCheck>
+absl::Status SetChecked(const Values& values, Settings* settings) {
+  (settings->*kMember) = values.front();
+  return kCheck(values.front());
+}
+
 absl::Status SetJoinAs(const Values& values, Settings* settings) {
   if (values.front() != "voter" && values.front() != "learner") {
     return Invalid("'" + values.front() + "' is neither 'voter' nor 'learner'");
@@ -305,6 +312,13 @@ std::vector<Setting> MakeSettings() {
        "for each member to ask. Takes the place of node-id and peer. Once the node has joined, its "
        "data-dir knows who it is, and nobody is asked any more.",
        SettingKind::kList, &SetJoin, &ShowNothing},
+      {"discovery-srv", "Joining", "DOMAIN",
+       "Takes the place of join: the members to ask are those that DNS names in the SRV records "
+       "_lockstep-client._tcp.DOMAIN.",
+       SettingKind::kText, &SetChecked<&S::discovery_srv, &net::CheckDomain>, &ShowNothing},
+      {"dns-server", "Joining", "IP:PORT",
+       "The name server to ask for discovery-srv, instead of the system's.", SettingKind::kText,
+       &SetChecked<&S::dns_server, &net::CheckDnsServer>, &ShowNothing},
       {"join-as", "Joining", "voter|learner",
        "A voter-to-be is a learner until it has caught up. One that joins as 'learner' stays one "
        "until it is promoted by hand.",
@@ -434,6 +448,9 @@ absl::Status CheckJoining(const Settings& settings) {
   if (settings.node_id != NodeId()) {
     return Invalid("node-id: a node that joins gets its number from the cluster");
   }
+  if (!settings.join.empty() && !settings.discovery_srv.empty()) {
+    return Invalid("join and discovery-srv contradict each other: both say whom to ask");
+  }
   if (!settings.members.empty()) {
     return Invalid("join and peer contradict each other: a node that joins is told the members");
   }
@@ -469,6 +486,7 @@ absl::Status CheckMembers(const Settings& settings) {
                                 settings.node_id.value));
   }
   const std::pair<bool, const char*> only_joining[] = {
+      {!settings.dns_server.empty(), "dns-server"},
       {settings.join_as_learner, "join-as"},
       {settings.join_replaces != NodeId(), "join-replaces"},
       {settings.join_priority != 0, "join-priority"},
@@ -476,7 +494,7 @@ absl::Status CheckMembers(const Settings& settings) {
       {settings.advertise_client.has_value(), "advertise-client"}};
   for (const auto& [given, name] : only_joining) {
     if (given) {
-      return Invalid(absl::StrCat(name, " means nothing without join"));
+      return Invalid(absl::StrCat(name, " means nothing without join or discovery-srv"));
     }
   }
   if (const std::string error = raft::Validate(settings.beginning()); !error.empty()) {
@@ -561,7 +579,7 @@ const Setting* FindSetting(std::string_view name) {
 }
 
 absl::Status Check(const Settings& settings) {
-  const bool joining = !settings.join.empty();
+  const bool joining = settings.joins();
   if (!joining && settings.node_id == NodeId()) {
     return Invalid("node-id is required");
   }

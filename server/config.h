@@ -41,6 +41,10 @@ struct Settings {
   // Of a node that asks a running cluster to take it in: it has no node_id and no members of its
   // own. Client addresses of members; empty for all others.
   std::vector<Address> join;
+  // Or a domain whose SRV records name them, and the name server to ask ("IP:PORT"; empty: the
+  // system's).
+  std::string discovery_srv;
+  std::string dns_server;
   bool join_as_learner = false;
   NodeId join_replaces;  // 0: nobody
   std::uint64_t join_priority = 0;
@@ -73,6 +77,8 @@ struct Settings {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kLogfmt;
 
+  // Whether it asks a running cluster to take it in.
+  bool joins() const { return !join.empty() || !discovery_srv.empty(); }
   ClusterId cluster_id() const;
   Address peer_address() const;    // to listen on. REQUIRES: Check(*this) is OK.
   Address client_address() const;  // to listen on. REQUIRES: Check(*this) is OK.

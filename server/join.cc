@@ -169,6 +169,9 @@ class Joiner {
     for (const Address& address : settings_.join) {
       options.endpoints.push_back(address.ToString());
     }
+    options.discovery_srv = settings_.discovery_srv;
+    options.dns.server = settings_.dns_server;
+    options.dns.timeout = kAskFor;
     options.call_timeout = kAskFor;
     const absl::StatusOr<std::unique_ptr<net::Client>> client = net::Client::Connect(options);
     if (!client.ok()) {

@@ -39,7 +39,7 @@ std::optional<JoinRecord> ParseJoinRecord(std::string_view text);
 // Sees to it that `settings.data_dir` holds the files of a member, asking the cluster for as long
 // as it takes, or until `give_up()`: a few seconds after that is true, nothing (monostate) is
 // returned. Returns the node's number, with which it is to be started, with its files there.
-// REQUIRES: Check(settings) is OK; settings.join is not empty.
+// REQUIRES: Check(settings) is OK; settings.joins().
 std::variant<std::monostate, NodeId, StartFailure> Join(const Settings& settings, NodeLog* log,
                                                         const std::function<bool()>& give_up);
 

@@ -89,7 +89,7 @@ int Run(Settings settings, NodeLog* log, Mailbox<Ending>* endings) {
              {Field("version", kVersion), Field("cluster", settings.cluster_name),
               Field("data_dir", settings.data_dir), Field("members", settings.members.size()),
               Field("pid", getpid())});
-  if (!settings.join.empty()) {
+  if (settings.joins()) {
     const auto joined = Join(settings, log, [endings] { return endings->size() > 0; });
     if (const auto* failure = std::get_if<StartFailure>(&joined)) {
       return FailToStart(*failure, log);

@@ -126,19 +126,40 @@ class Runner {
   net::Client& client_;
 };
 
+int Show(const Printed& printed) {
+  std::cout << printed.out << std::flush;
+  std::cerr << printed.err;
+  if (!std::cout) {
+    std::cerr << "lockstepctl: cannot write to standard output\n";
+  }
+  return static_cast<int>(printed.code);
+}
+
 int Usage(const absl::Status& status) {
   std::cerr << "lockstepctl: " << std::string(status.message()) << "\n";
   return static_cast<int>(ExitCode::kUsage);
 }
 
 int Main(const std::vector<std::string>& arguments) {
-  const absl::StatusOr<Invocation> invocation = ParseCommandLine(arguments);
+  absl::StatusOr<Invocation> invocation = ParseCommandLine(arguments);
   if (!invocation.ok()) {
     return Usage(invocation.status());
   }
   if (invocation->print) {
     std::cout << *invocation->print;
     return static_cast<int>(ExitCode::kOk);
+  }
+  if (!invocation->discovery_srv.empty()) {
+    net::DnsOptions dns = invocation->dns;
+    dns.timeout = std::min(dns.timeout, invocation->timeout);
+    absl::StatusOr<std::vector<std::string>> found =
+        net::LookUpService(net::kClientService, invocation->discovery_srv, dns);
+    if (!found.ok()) {
+      return Show(
+          Print(net::NotDone{net::ErrorKind::kUnreachable, std::string(found.status().message())},
+                invocation->json));
+    }
+    invocation->endpoints = *std::move(found);
   }
   net::ClientOptions options;
   options.endpoints = invocation->endpoints;
@@ -150,13 +171,7 @@ int Main(const std::vector<std::string>& arguments) {
   if (!client.ok()) {
     return Usage(client.status());
   }
-  const Printed printed = std::visit(Runner(*invocation, client->get()), invocation->command);
-  std::cout << printed.out << std::flush;
-  std::cerr << printed.err;
-  if (!std::cout) {
-    std::cerr << "lockstepctl: cannot write to standard output\n";
-  }
-  return static_cast<int>(printed.code);
+  return Show(std::visit(Runner(*invocation, client->get()), invocation->command));
 }
 
 }  // namespace

@@ -70,7 +70,9 @@ std::string ValueOf(const std::string& argument) {
 
 // What CLI11 writes into; all of it as text.
 struct Arguments {
-  std::string endpoints = kDefaultEndpoints;
+  std::string endpoints;
+  std::string discovery_srv;
+  std::string dns_server;
   std::string timeout = "10s";
   bool json = false;
   bool help = false;
@@ -116,6 +118,16 @@ void AddCommonFlags(CLI::App& app, Arguments* arguments) {
       ->type_name("HOST:PORT,...")
       ->default_str(kDefaultEndpoints)
       ->envname("LOCKSTEP_ENDPOINTS");
+  app.add_option("--discovery-srv", arguments->discovery_srv,
+                 "Takes the place of --endpoints: the domain whose SRV records "
+                 "_lockstep-client._tcp.DOMAIN name them. Environment: LOCKSTEP_DISCOVERY_SRV.")
+      ->type_name("DOMAIN")
+      ->envname("LOCKSTEP_DISCOVERY_SRV");
+  app.add_option("--dns-server", arguments->dns_server,
+                 "The name server to ask for them, instead of the system's. Environment: "
+                 "LOCKSTEP_DNS_SERVER.")
+      ->type_name("IP:PORT")
+      ->envname("LOCKSTEP_DNS_SERVER");
   app.add_option("--timeout", arguments->timeout, "How long to try, such as 500ms or 10s.")
       ->type_name("TIME")
       ->default_str("10s");
@@ -370,6 +382,35 @@ absl::StatusOr<Command> MakeCommand(const Subcommands& sub, const Arguments& a) 
       "tells more");
 }
 
+// Whom to ask, or how to find out.
+absl::Status SetEndpoints(const Arguments& a, Invocation* invocation) {
+  if (!a.dns_server.empty()) {
+    if (const absl::Status status = net::CheckDnsServer(a.dns_server); !status.ok()) {
+      return Invalid(absl::StrCat("--dns-server: ", std::string(status.message())));
+    }
+    invocation->dns.server = a.dns_server;
+  }
+  if (a.discovery_srv.empty()) {
+    absl::StatusOr<std::vector<std::string>> endpoints =
+        ParseEndpoints(a.endpoints.empty() ? kDefaultEndpoints : a.endpoints);
+    if (!endpoints.ok()) {
+      return endpoints.status();
+    }
+    invocation->endpoints = *std::move(endpoints);
+    return absl::OkStatus();
+  }
+  if (!a.endpoints.empty()) {
+    return Invalid(
+        "--endpoints and --discovery-srv contradict each other (either may also come from "
+        "the environment)");
+  }
+  if (const absl::Status status = net::CheckDomain(a.discovery_srv); !status.ok()) {
+    return Invalid(absl::StrCat("--discovery-srv: ", std::string(status.message())));
+  }
+  invocation->discovery_srv = a.discovery_srv;
+  return absl::OkStatus();
+}
+
 std::string OneLine(std::string text) {
   for (char& c : text) {
     c = c == '\n' ? ' ' : c;
@@ -417,15 +458,13 @@ absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& argu
   if (!timeout.ok()) {
     return timeout.status();
   }
-  absl::StatusOr<std::vector<std::string>> endpoints = ParseEndpoints(parsed.endpoints);
-  if (!endpoints.ok()) {
-    return endpoints.status();
+  if (absl::Status status = SetEndpoints(parsed, &invocation); !status.ok()) {
+    return status;
   }
   absl::StatusOr<Command> command = MakeCommand(sub, parsed);
   if (!command.ok()) {
     return command.status();
   }
-  invocation.endpoints = *std::move(endpoints);
   invocation.timeout = *timeout;
   invocation.json = parsed.json;
   invocation.command = *std::move(command);

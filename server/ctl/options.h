@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "core/kv/types.h"
 #include "core/types.h"
+#include "net/srv.h"
 
 namespace lockstep::server::ctl {
 
@@ -80,8 +81,10 @@ using Command =
                  MemberUpdateCommand, LeaderTransferCommand>;
 
 struct Invocation {
-  std::optional<std::string> print;  // set: print it and end with success (--help, --version)
-  std::vector<std::string> endpoints;
+  std::optional<std::string> print;    // set: print it and end with success (--help, --version)
+  std::vector<std::string> endpoints;  // empty: those that DNS names
+  std::string discovery_srv;           // set if endpoints is empty: the domain to look up
+  net::DnsOptions dns;
   Duration timeout = Seconds(10);
   bool json = false;
   Command command;

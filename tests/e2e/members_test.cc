@@ -21,6 +21,7 @@
 
 #include "net/client.h"
 #include "tests/e2e/process.h"
+#include "tests/net/name_server.h"
 #include "tests/storage/temporary_folder.h"
 
 namespace lockstep::e2e {
@@ -106,6 +107,20 @@ class Machines {
                          [&](int machine) { return ids.contains(machine); });
     });
     return ids;
+  }
+
+  // Asks members that DNS names.
+  void JoinByDns(int machine, const NameServer& dns, Arguments more = {}) {
+    Arguments arguments = {"--discovery-srv", "example.test",   "--dns-server",
+                           dns.address(),     "--listen-peer",  Local(2 * machine),
+                           "--listen-client", endpoint(machine)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    Run(machine, arguments);
+  }
+  // As an SRV record has it.
+  std::string ClientRecord(int machine) const {
+    return "_lockstep-client._tcp.example.test,localhost," +
+           std::to_string(ports_[static_cast<std::size_t>(2 * machine + 1)]);
   }
 
   Result Ctl(Arguments arguments) {
@@ -300,6 +315,42 @@ TEST(MembersTest, WhoWasAwayWhileAllOthersWereReplacedIsFound) {
            away.value().applied_index() == other.value().applied_index() &&
            away.value().digest() == other.value().digest();
   });
+}
+
+TEST(MembersTest, MembersAreFoundByDns) {
+  if (!NameServer::IsInstalled()) {
+    GTEST_SKIP() << "no dnsmasq: scripts/setup --test installs it";
+  }
+  const storage::TemporaryFolder folder;
+  Machines machines(folder.path());
+  NameServer dns;
+  machines.JoinByDns(1, dns);
+  machines.WaitForLog(1, "event=join-waits");
+  machines.Begin(0);
+  machines.WaitForVoters({0});
+  dns.Serve({machines.ClientRecord(0)});
+  machines.WaitForVoters({0, 1});
+
+  const Arguments ctl = {Program("lockstepctl"), "--discovery-srv", "example.test", "--dns-server",
+                         dns.address()};
+  const auto with = [&ctl](Arguments arguments) {
+    arguments.insert(arguments.begin(), ctl.begin(), ctl.end());
+    return RunToEnd(arguments);
+  };
+  dns.Serve({machines.ClientRecord(1)});  // a follower: it names the leader
+  Result result = with({"put", "a", "1"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  dns.Serve({machines.ClientRecord(0), machines.ClientRecord(1)});
+  result = with({"status"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 3) << result.out;
+  dns.Serve({});
+  result = with({"get", "a"});
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_NE(result.err.find("_lockstep-client._tcp.example.test"), std::string::npos) << result.err;
+  result = with({"get", "a", "--endpoints", machines.endpoint(0)});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(result.err.find("contradict"), std::string::npos) << result.err;
 }
 
 TEST(MembersTest, AClusterOfAnotherNameTakesNobodyIn) {

@@ -344,7 +344,8 @@ TEST(ClientOptionsTest, BadOptionsAreNamed) {
     change(&options);
     return std::string(Client::Connect(options).status().message());
   };
-  EXPECT_EQ(error([](ClientOptions* o) { o->endpoints.clear(); }), "endpoints is empty");
+  EXPECT_EQ(error([](ClientOptions* o) { o->endpoints.clear(); }),
+            "endpoints is empty, and no discovery_srv is given");
   EXPECT_EQ(error([](ClientOptions* o) { o->endpoints = {""}; }), "endpoints holds an empty one");
   EXPECT_EQ(error([](ClientOptions* o) { o->call_timeout = {}; }), "call_timeout is not above 0");
   EXPECT_EQ(error([](ClientOptions* o) { o->backoff_max = Milliseconds(1); }),
