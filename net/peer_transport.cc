@@ -57,7 +57,9 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
 //   (2) At most one write is in flight: `writing_` is set under the mutex by whoever starts it.
 //   (3) The stream's hold, which keeps gRPC from ending it between a decision to write and the
 //       write, is released once: when its read has failed and no write is in flight.
-//   (4) No callback lets go of a channel after it reported its stream's end: the last channel of a
+//   (4) `stream_` is there to be cancelled for as long as it is set: it is taken away before the
+//       stream deletes itself, and `ending_` then stands for it until that is done.
+//   (5) No callback lets go of a channel after it reported its stream's end: the last channel of a
 //       process joins gRPC's callback threads when it goes, and must not do so on one of them.
 class Link : public std::enable_shared_from_this<Link> {
  public:
@@ -115,6 +117,7 @@ class Link : public std::enable_shared_from_this<Link> {
   // True if the stream's hold is to be released.
   [[nodiscard]] bool WriteEnded(bool ok, std::uint64_t messages);
   [[nodiscard]] bool ReadEnded();
+  void Ending();
   void Ended();
 
   v1::Peer::Stub* const stub_;
@@ -125,8 +128,9 @@ class Link : public std::enable_shared_from_this<Link> {
   std::condition_variable ended_;
   // Guarded by mutex_:
   bool stopped_ = false;
-  Stream* stream_ = nullptr;  // deletes itself, after Ended()
-  bool ready_ = false;        // the peer has accepted the stream, and it has not failed
+  Stream* stream_ = nullptr;  // deletes itself, between Ending() and Ended()
+  bool ending_ = false;
+  bool ready_ = false;  // the peer has accepted the stream, and it has not failed
   bool writing_ = false;
   bool read_ended_ = false;
   std::unique_ptr<grpc::Alarm> alarm_;
@@ -195,7 +199,8 @@ class Link::Stream final : public grpc::ClientBidiReactor<v1::PeerBatch, v1::Pee
 
   void OnDone(const grpc::Status& /*status*/) override {
     const std::shared_ptr<Link> link = link_;
-    delete this;  // with the context, which holds the channel: invariant (4)
+    link->Ending();
+    delete this;  // with the context, which holds the channel: invariant (5)
     link->Ended();
   }
 
@@ -276,10 +281,16 @@ bool Link::ReadEnded() {
   return !writing_;
 }
 
-void Link::Ended() {
+void Link::Ending() {
   const std::lock_guard<std::mutex> lock(mutex_);
   stream_ = nullptr;
+  ending_ = true;
   ready_ = false;
+}
+
+void Link::Ended() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ending_ = false;
   if (stopped_) {
     ended_.notify_all();
     return;
@@ -306,7 +317,9 @@ void Link::Stop() {
 
 bool Link::WaitUntilStopped(std::chrono::steady_clock::time_point deadline) {
   std::unique_lock<std::mutex> lock(mutex_);
-  return ended_.wait_until(lock, deadline, [this] { return stream_ == nullptr; });
+  // Not before Stop(): an alarm may be about to open a stream, which needs the stub.
+  return ended_.wait_until(lock, deadline,
+                           [this] { return stopped_ && stream_ == nullptr && !ending_; });
 }
 
 // The newest snapshot is the only one worth sending.

@@ -332,6 +332,22 @@ TEST(PeerTransportTest, PeersComeGoAndMoveWhileItWorks) {
   EXPECT_EQ(moved_inbox.messages().size(), 1u);
 }
 
+// A member that is removed ends at about the time at which the others let go of it.
+TEST(PeerTransportTest, APeerMayEndWhileItIsRemoved) {
+  Inbox inbox;
+  PeerTransport transport({}, {});
+  for (int i = 0; i < 300; ++i) {
+    auto receiver = std::make_unique<Receiver>(&inbox);
+    transport.SetPeers({{kReceiver, receiver->address()}});
+    ASSERT_TRUE(Eventually([&] { return transport.Stats().front().connected; }));
+    std::thread end([&] { receiver.reset(); });
+    std::this_thread::sleep_for(std::chrono::microseconds(20 * (i % 100)));
+    transport.SetPeers({});
+    transport.Tidy();
+    end.join();
+  }
+}
+
 TEST(PeerTransportTest, PeersMayChangeWhileOthersSend) {
   Inbox inbox;
   const Receiver receiver(&inbox);
