@@ -84,6 +84,19 @@ std::optional<std::chrono::nanoseconds> Workload::FirstWriteAfter(std::int64_t s
   return first;
 }
 
+std::chrono::nanoseconds Workload::LongestWithoutWrite(std::int64_t from, std::int64_t to) const {
+  const std::lock_guard lock(mutex_);
+  std::int64_t last = from;
+  std::int64_t longest = 0;
+  for (const auto& [called, returned] : written_) {  // in the order of returning
+    if (returned >= from && returned <= to) {
+      longest = std::max(longest, returned - last);
+      last = returned;
+    }
+  }
+  return std::chrono::nanoseconds(std::max(longest, to - last));
+}
+
 history::History Workload::TakeHistory() {
   const std::lock_guard lock(mutex_);
   return std::exchange(history_, {});

@@ -43,6 +43,10 @@ class Workload {
   // if none has.
   std::optional<std::chrono::nanoseconds> FirstWriteAfter(std::int64_t since) const;
 
+  // The longest stretch within [from, to] at whose ends a write returned successfully, or the
+  // stretch began or ended, and in between none did.
+  std::chrono::nanoseconds LongestWithoutWrite(std::int64_t from, std::int64_t to) const;
+
   // What was seen so far; whole once Stop() has returned.
   sim::history::History TakeHistory();
 
