@@ -170,6 +170,16 @@ absl::Status SetChecked(const Values& values, Settings* settings) {
   return kCheck(values.front());
 }
 
+absl::Status SetRepair(const Values& values, Settings* settings) {
+  if (values.front() != "on" && values.front() != "off") {
+    return Invalid("'" + values.front() + "' is neither 'on' nor 'off'");
+  }
+  settings->repair = values.front() == "on";
+  return absl::OkStatus();
+}
+
+std::string ShowRepair(const Settings& settings) { return settings.repair ? "on" : "off"; }
+
 absl::Status SetJoinAs(const Values& values, Settings* settings) {
   if (values.front() != "voter" && values.front() != "learner") {
     return Invalid("'" + values.front() + "' is neither 'voter' nor 'learner'");
@@ -301,6 +311,11 @@ std::vector<Setting> MakeSettings() {
        "With 'existing' the node does not start on an empty data-dir. Set it once a node has been "
        "started: one that lost its files must not take part under its old node-id.",
        SettingKind::kText, &SetClusterState, &ShowClusterState},
+      {"repair", "Node", "on|off",
+       "With 'on' a member whose files are damaged moves them aside and takes its place again "
+       "under "
+       "a new number, with what the other members send it. With 'off' it does not start.",
+       SettingKind::kText, &SetRepair, &ShowRepair},
       {"peer", "Node", "ID=PEER_ADDRESS[,CLIENT_ADDRESS]",
        "A member of the cluster, this node included: where other members reach it, and where "
        "clients do. Once for each member, the same on all of them. Required "
@@ -528,6 +543,12 @@ Address Settings::client_address() const {
 Address Settings::advertised_peer_address() const {
   const auto self = members.find(node_id);
   return self != members.end() ? self->second.peer : advertise_peer.value_or(peer_address());
+}
+
+Address Settings::advertised_client_address() const {
+  const auto self = members.find(node_id);
+  return self != members.end() && self->second.client ? *self->second.client
+                                                      : advertise_client.value_or(client_address());
 }
 
 ReplicaConfig Settings::replica() const {

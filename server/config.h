@@ -36,6 +36,7 @@ struct Settings {
   std::string cluster_name = "lockstep";
   std::string data_dir;
   bool expects_data = false;         // this node was started before: its files must be there
+  bool repair = true;                // it makes itself anew when its files are damaged
   std::map<NodeId, Member> members;  // this node among them
 
   // Of a node that asks a running cluster to take it in: it has no node_id and no members of its
@@ -82,8 +83,9 @@ struct Settings {
   ClusterId cluster_id() const;
   Address peer_address() const;    // to listen on. REQUIRES: Check(*this) is OK.
   Address client_address() const;  // to listen on. REQUIRES: Check(*this) is OK.
-  // Where others reach this node. REQUIRES: Check(*this) is OK.
+  // Where others, and clients, reach this node. REQUIRES: Check(*this) is OK.
   Address advertised_peer_address() const;
+  Address advertised_client_address() const;
   ReplicaConfig replica() const;       // but for the incarnation, which its files know
   raft::Membership beginning() const;  // the cluster's, as it begins
 };

@@ -78,4 +78,13 @@ std::string ReplaceFile(const std::filesystem::path& path, std::string_view byte
   return SyncFolder(path.parent_path());
 }
 
+std::string MoveFile(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) {
+    return Failure(from, errno);
+  }
+  // Where it goes first: a crash in between must not lose it.
+  std::string failure = SyncFolder(to.parent_path());
+  return failure.empty() ? SyncFolder(from.parent_path()) : failure;
+}
+
 }  // namespace lockstep::server

@@ -4,7 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <charconv>
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +18,8 @@
 #include "absl/strings/str_cat.h"
 #include "net/client.h"
 #include "server/folder.h"
+#include "server/member_file.h"
+#include "server/sealed_text.h"
 #include "storage/node_store.h"
 
 namespace lockstep::server {
@@ -32,56 +34,6 @@ constexpr Duration kRepeatInterval = Seconds(5);
 
 StartFailure DataFailure(const std::string& text) { return {ExitCode::kDataFolder, text}; }
 
-bool Take(std::string_view* text, std::string_view front) {
-  if (text->substr(0, front.size()) != front) {
-    return false;
-  }
-  text->remove_prefix(front.size());
-  return true;
-}
-
-// Takes "NAME NUMBER\n" from the front of `text`; the number is above 0 and below 2^63.
-std::optional<std::uint64_t> TakeLine(std::string_view* text, std::string_view name) {
-  if (!Take(text, name) || !Take(text, " ")) {
-    return std::nullopt;
-  }
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  if (error != std::errc() || number == 0 || number > INT64_MAX) {
-    return std::nullopt;
-  }
-  text->remove_prefix(static_cast<std::size_t>(end - text->data()));
-  return Take(text, "\n") ? std::optional(number) : std::nullopt;
-}
-
-Incarnation DrawIncarnation() {
-  std::random_device device;
-  const std::uint64_t high = device();
-  const std::uint64_t low = device();
-  return {(high << 32 | low) >> 1 | 1};
-}
-
-// Of a folder, while it lives: two processes must not join with one folder.
-class FolderLock {
- public:
-  explicit FolderLock(const std::filesystem::path& folder)
-      : fd_(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-        held_(fd_ >= 0 && flock(fd_, LOCK_EX | LOCK_NB) == 0) {}
-  ~FolderLock() {
-    if (fd_ >= 0) {
-      close(fd_);
-    }
-  }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
-  bool held() const { return held_; }
-
- private:
-  const int fd_;
-  const bool held_;
-};
-
 class Joiner {
  public:
   Joiner(const Settings& settings, NodeLog* log, const std::function<bool()>& give_up)
@@ -89,7 +41,7 @@ class Joiner {
         log_(*log),
         give_up_(give_up),
         folder_(settings.data_dir),
-        path_(folder_ / "join") {}
+        path_(folder_ / kJoinRecordName) {}
 
   std::variant<std::monostate, NodeId, StartFailure> Run() {
     if (const std::string failure = MakeFolder(folder_); !failure.empty()) {
@@ -104,11 +56,13 @@ class Joiner {
       return *failure;
     }
     if (record_.files_made) {
-      log_.Write(LogLevel::kInfo, "join-ignored",
-                 {Field("reason", "this node has joined already"), Field("as", record_.node)});
+      SayWhoItIs();
       return record_.node;
     }
     if (record_.node == NodeId()) {
+      if (std::optional<StartFailure> failure = MoveAside()) {
+        return *failure;
+      }
       if (std::optional<StartFailure> failure = AskCluster()) {
         return *failure;
       }
@@ -139,7 +93,8 @@ class Joiner {
                          ": empty, but initial-cluster-state says that this node has been "
                          "started before"));
       }
-      record_ = {.cluster = settings_.cluster_id(), .incarnation = DrawIncarnation(), .node = {}};
+      record_.cluster = settings_.cluster_id();
+      record_.incarnation = DrawIncarnation();
       return Store();
     }
     std::ifstream file(path_, std::ios::binary);
@@ -147,7 +102,7 @@ class Joiner {
                            std::istreambuf_iterator<char>());
     const std::optional<JoinRecord> record = ParseJoinRecord(text);
     if (!record) {
-      return DataFailure(absl::StrCat(path_.string(), ": damaged, or of a newer version"));
+      return Restore();
     }
     if (record->cluster != settings_.cluster_id()) {
       return DataFailure(absl::StrCat(path_.string(), ": of cluster ", record->cluster.value,
@@ -158,6 +113,120 @@ class Joiner {
     return std::nullopt;
   }
 
+  // The record is damaged. Files that are whole know all that it said once they were made, but for
+  // the node's number, which the list of members has as well.
+  std::optional<StartFailure> Restore() {
+    const std::string damaged = absl::StrCat(path_.string(), ": damaged, or of a newer version");
+    const std::optional<MemberFile> members = ReadMemberFile(folder_, &log_);
+    if (!members || members->cluster != settings_.cluster_id()) {
+      return DataFailure(damaged);
+    }
+    absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
+        folder_.string(), "", {members->cluster, members->node}, {}, storage::Expect::kFiles);
+    if (!store.ok()) {
+      return DataFailure(absl::StrCat(damaged, ", and ", std::string(store.status().message())));
+    }
+    record_ = {.cluster = members->cluster,
+               .incarnation = store->incarnation(),
+               .repairs = settings_.node_id,
+               .aside = {},
+               .damage = "of the record only",
+               .node = members->node,
+               .files_made = true};
+    log_.Write(LogLevel::kError, "join-record-restored",
+               {Field("damage", damaged), Field("as", record_.node)});
+    return Store();
+  }
+
+  void SayWhoItIs() {
+    if (record_.repairs == NodeId()) {
+      log_.Write(LogLevel::kInfo, "join-ignored",
+                 {Field("reason", "this node has joined already"), Field("as", record_.node)});
+    } else if (record_.node != settings_.node_id) {
+      log_.Write(LogLevel::kInfo, "number-of-record",
+                 {Field("as", record_.node), Field("configured", settings_.node_id),
+                  Field("reason", absl::StrCat("it was made anew in the place of node ",
+                                               record_.repairs.value, ": ", record_.damage))});
+    }
+  }
+
+  // A repair's damaged files, as far as they are still where they were. They are never deleted.
+  std::optional<StartFailure> MoveAside() {
+    if (record_.repairs == NodeId()) {
+      return std::nullopt;
+    }
+    const std::filesystem::path aside = folder_ / record_.aside;
+    if (const std::string failure = MakeFolder(aside); !failure.empty()) {
+      return DataFailure(failure);
+    }
+    const std::string failure = ReplaceFile(
+        aside / "damage",
+        absl::StrCat("Files of node ", record_.repairs.value, " of cluster ", record_.cluster.value,
+                     ", moved here because of\n", record_.damage, "\n"));
+    if (!failure.empty()) {
+      return DataFailure(failure);
+    }
+    for (const char* database : {"log.db", "state.db"}) {
+      for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+        const std::string name = absl::StrCat(database, suffix);
+        std::error_code error;
+        if (!std::filesystem::exists(folder_ / name, error)) {
+          continue;
+        }
+        if (const std::string moved = MoveFile(folder_ / name, aside / name); !moved.empty()) {
+          return DataFailure(moved);
+        }
+      }
+    }
+    return std::nullopt;
+  }
+
+  // Members' client addresses, without its own: as configured, and as last known.
+  std::vector<std::string> Endpoints() {
+    std::vector<std::string> endpoints;
+    const auto add = [&endpoints](const std::string& address) {
+      if (!address.empty() &&
+          std::find(endpoints.begin(), endpoints.end(), address) == endpoints.end()) {
+        endpoints.push_back(address);
+      }
+    };
+    for (const Address& address : settings_.join) {
+      add(address.ToString());
+    }
+    for (const auto& [id, member] : settings_.members) {
+      if (id != settings_.node_id && member.client) {
+        add(member.client->ToString());
+      }
+    }
+    if (record_.repairs != NodeId() && known_) {
+      for (const auto& [id, member] : known_->membership.members) {
+        if (id != record_.repairs) {
+          add(member.client_address);
+        }
+      }
+    }
+    return endpoints;
+  }
+
+  v1::JoinClusterRequest MakeRequest() {
+    v1::JoinClusterRequest request;
+    request.set_cluster_id(record_.cluster.value);
+    request.set_incarnation(record_.incarnation.value);
+    request.set_peer_address(settings_.advertised_peer_address().ToString());
+    request.set_client_address(settings_.advertised_client_address().ToString());
+    request.set_priority(static_cast<std::uint32_t>(settings_.join_priority));
+    request.set_stay_learner(settings_.join_as_learner);
+    request.set_replaces(settings_.join_replaces.value);
+    if (record_.repairs != NodeId()) {
+      const raft::Member* old =
+          known_ ? known_->membership.Find(record_.repairs) : static_cast<raft::Member*>(nullptr);
+      request.set_priority(old != nullptr ? old->priority : 0);
+      request.set_stay_learner(false);
+      request.set_replaces(record_.repairs.value);
+    }
+    return request;
+  }
+
   std::optional<StartFailure> Store() {
     const std::string failure = ReplaceFile(path_, ToText(record_));
     return failure.empty() ? std::nullopt : std::optional(DataFailure(failure));
@@ -165,11 +234,17 @@ class Joiner {
 
   // Leaves record_.node 0 if it has given up.
   std::optional<StartFailure> AskCluster() {
-    net::ClientOptions options;
-    for (const Address& address : settings_.join) {
-      options.endpoints.push_back(address.ToString());
+    if (record_.repairs != NodeId()) {
+      known_ = ReadMemberFile(folder_, &log_);
     }
-    options.discovery_srv = settings_.discovery_srv;
+    net::ClientOptions options;
+    options.endpoints = Endpoints();
+    if (options.endpoints.empty()) {
+      options.discovery_srv = settings_.discovery_srv;
+    }
+    if (options.endpoints.empty() && options.discovery_srv.empty()) {
+      return StartFailure{ExitCode::kNotJoined, "no address of another member is known"};
+    }
     options.dns.server = settings_.dns_server;
     options.dns.timeout = kAskFor;
     options.call_timeout = kAskFor;
@@ -177,16 +252,10 @@ class Joiner {
     if (!client.ok()) {
       return StartFailure{ExitCode::kUsage, std::string(client.status().message())};
     }
-    v1::JoinClusterRequest request;
-    request.set_cluster_id(record_.cluster.value);
-    request.set_incarnation(record_.incarnation.value);
-    request.set_peer_address(settings_.advertised_peer_address().ToString());
-    request.set_client_address(
-        settings_.advertise_client.value_or(settings_.client_address()).ToString());
-    request.set_priority(static_cast<std::uint32_t>(settings_.join_priority));
-    request.set_stay_learner(settings_.join_as_learner);
-    request.set_replaces(settings_.join_replaces.value);
-    log_.Write(LogLevel::kInfo, "joining", {Field("cluster", settings_.cluster_name)});
+    const v1::JoinClusterRequest request = MakeRequest();
+    log_.Write(
+        LogLevel::kInfo, "joining",
+        {Field("cluster", settings_.cluster_name), Field("replaces", NodeId{request.replaces()})});
     while (!give_up_()) {
       const net::Outcome<v1::JoinClusterResponse> outcome = (*client)->JoinCluster(request);
       if (outcome.done()) {
@@ -234,34 +303,76 @@ class Joiner {
   const std::filesystem::path folder_;
   const std::filesystem::path path_;
   JoinRecord record_;
+  std::optional<MemberFile> known_;  // read for a repair
 };
 
 }  // namespace
 
+Incarnation DrawIncarnation() {
+  std::random_device device;
+  const std::uint64_t high = device();
+  const std::uint64_t low = device();
+  return {(high << 32 | low) >> 1 | 1};
+}
+
+FolderLock::FolderLock(const std::filesystem::path& folder)
+    : fd_(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+      held_(fd_ >= 0 && flock(fd_, LOCK_EX | LOCK_NB) == 0) {}
+
+FolderLock::~FolderLock() {
+  if (fd_ >= 0) {
+    close(fd_);
+  }
+}
+
+bool RecordDecides(const std::filesystem::path& folder) {
+  std::ifstream file(folder / kJoinRecordName, std::ios::binary);
+  if (!file) {
+    return false;
+  }
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::optional<JoinRecord> record = ParseJoinRecord(text);
+  return !record || record->repairs != NodeId();
+}
+
 std::string ToText(const JoinRecord& record) {
   std::string text = absl::StrCat(kFirstLine, "cluster ", record.cluster.value, "\nincarnation ",
                                   record.incarnation.value, "\n");
+  if (record.repairs != NodeId()) {
+    absl::StrAppend(&text, "repairs ", record.repairs.value, "\naside ", record.aside, "\ndamage ",
+                    record.damage, "\n");
+  }
   if (record.node != NodeId()) {
     absl::StrAppend(&text, "node ", record.node.value, "\n", record.files_made ? kFilesMade : "");
   }
-  return text;
+  return Seal(std::move(text));
 }
 
-std::optional<JoinRecord> ParseJoinRecord(std::string_view text) {
-  if (!Take(&text, kFirstLine)) {
+std::optional<JoinRecord> ParseJoinRecord(std::string_view sealed) {
+  std::optional<std::string_view> body = Unseal(sealed);
+  if (!body || !Take(&*body, kFirstLine)) {
     return std::nullopt;
   }
-  const std::optional<std::uint64_t> cluster = TakeLine(&text, "cluster");
-  const std::optional<std::uint64_t> incarnation = TakeLine(&text, "incarnation");
+  std::string_view text = *body;
+  const std::optional<std::uint64_t> cluster = TakeNumber(&text, "cluster");
+  const std::optional<std::uint64_t> incarnation = TakeNumber(&text, "incarnation");
   if (!cluster || !incarnation) {
     return std::nullopt;
   }
-  JoinRecord record{.cluster = {*cluster}, .incarnation = {*incarnation}, .node = {}};
-  if (!text.empty()) {
-    const std::optional<std::uint64_t> node = TakeLine(&text, "node");
-    if (!node) {
+  JoinRecord record;
+  record.cluster = {*cluster};
+  record.incarnation = {*incarnation};
+  if (const std::optional<std::uint64_t> repairs = TakeNumber(&text, "repairs")) {
+    const std::optional<std::string_view> aside = TakeText(&text, "aside");
+    const std::optional<std::string_view> damage = TakeText(&text, "damage");
+    if (!aside || !damage) {
       return std::nullopt;
     }
+    record.repairs = {*repairs};
+    record.aside = std::string(*aside);
+    record.damage = std::string(*damage);
+  }
+  if (const std::optional<std::uint64_t> node = TakeNumber(&text, "node")) {
     record.node = {*node};
     record.files_made = Take(&text, kFilesMade);
   }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "server/log.h"
 #include "server/mailbox.h"
 #include "server/node.h"
+#include "server/repair.h"
 #include "server/version.h"
 
 namespace lockstep::server {
@@ -84,28 +86,61 @@ int FailToStart(const StartFailure& failure, NodeLog* log) {
   return Code(failure.code);
 }
 
+// It listens where it would have listened under the number that it was configured with.
+void Become(NodeId id, Settings* settings) {
+  const Address peer = settings->advertised_peer_address();
+  const Address client = settings->advertised_client_address();
+  settings->listen_peer = settings->peer_address();
+  settings->listen_client = settings->client_address();
+  settings->advertise_peer = peer;
+  settings->advertise_client = client;
+  settings->members.erase(settings->node_id);
+  settings->node_id = id;
+  settings->expects_data = true;
+}
+
+// Nothing: it was asked to end before it had joined. `settings` become those of who it is.
+std::variant<std::monostate, std::unique_ptr<Node>, StartFailure> StartOrRepair(
+    Settings* settings, NodeLog* log, Mailbox<Ending>* endings) {
+  while (true) {
+    if (settings->joins() || RecordDecides(settings->data_dir)) {
+      const auto joined = Join(*settings, log, [endings] { return endings->size() > 0; });
+      if (const auto* failure = std::get_if<StartFailure>(&joined)) {
+        return *failure;
+      }
+      if (std::holds_alternative<std::monostate>(joined)) {
+        return std::monostate();
+      }
+      Become(std::get<NodeId>(joined), settings);
+      log->SetNode(settings->node_id);
+    }
+    auto started = Node::Start(
+        *settings, log,
+        {.on_disk_failure = [endings] { endings->Put(DiskFailed{}); },
+         .on_expelled = [endings](std::string why) { endings->Put(Expelled{std::move(why)}); }});
+    const auto* failure = std::get_if<StartFailure>(&started);
+    if (failure == nullptr) {
+      return std::get<std::unique_ptr<Node>>(std::move(started));
+    }
+    if (!failure->damaged || !settings->repair) {
+      return *failure;
+    }
+    if (std::optional<StartFailure> refused = BeginRepair(*settings, failure->text, log)) {
+      return *refused;
+    }
+  }
+}
+
 int Run(Settings settings, NodeLog* log, Mailbox<Ending>* endings) {
   log->Write(LogLevel::kInfo, "starting",
              {Field("version", kVersion), Field("cluster", settings.cluster_name),
               Field("data_dir", settings.data_dir), Field("members", settings.members.size()),
               Field("pid", getpid())});
-  if (settings.joins()) {
-    const auto joined = Join(settings, log, [endings] { return endings->size() > 0; });
-    if (const auto* failure = std::get_if<StartFailure>(&joined)) {
-      return FailToStart(*failure, log);
-    }
-    if (std::holds_alternative<std::monostate>(joined)) {
-      log->Write(LogLevel::kInfo, "stopped", {Field("reason", "before the node had joined")});
-      return Code(ExitCode::kOk);
-    }
-    settings.node_id = std::get<NodeId>(joined);
-    settings.expects_data = true;
-    log->SetNode(settings.node_id);
+  auto started = StartOrRepair(&settings, log, endings);
+  if (std::holds_alternative<std::monostate>(started)) {
+    log->Write(LogLevel::kInfo, "stopped", {Field("reason", "before the node had joined")});
+    return Code(ExitCode::kOk);
   }
-  auto started = Node::Start(
-      settings, log,
-      {.on_disk_failure = [endings] { endings->Put(DiskFailed{}); },
-       .on_expelled = [endings](std::string why) { endings->Put(Expelled{std::move(why)}); }});
   if (const auto* failure = std::get_if<StartFailure>(&started)) {
     return FailToStart(*failure, log);
   }

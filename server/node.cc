@@ -19,7 +19,9 @@
 #include "server/cluster_service.h"
 #include "server/driver.h"
 #include "server/folder.h"
+#include "server/join.h"
 #include "server/kv_service.h"
+#include "server/member_file.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
 #include "server/observer.h"
@@ -62,8 +64,9 @@ std::uint64_t RandomSeed() {
 
 class TransportSender final : public PeerSender {
  public:
-  TransportSender(net::PeerTransport* transport, PeerDirectory* directory, Metrics* metrics)
-      : transport_(*transport), directory_(*directory), metrics_(*metrics) {}
+  TransportSender(net::PeerTransport* transport, PeerDirectory* directory, Metrics* metrics,
+                  MemberFileKeeper* keeper)
+      : transport_(*transport), directory_(*directory), metrics_(*metrics), keeper_(*keeper) {}
   void Send(std::vector<raft::Message> messages) override {
     for (raft::Message& message : messages) {
       transport_.Send(std::move(message));
@@ -71,6 +74,7 @@ class TransportSender final : public PeerSender {
   }
   void SetMembership(const raft::Membership& membership) override {
     directory_.SetMembership(membership);
+    keeper_.Keep(membership);
     std::vector<NodeId> peers;
     for (const net::PeerAddress& peer : directory_.Peers()) {
       peers.push_back(peer.id);
@@ -82,6 +86,7 @@ class TransportSender final : public PeerSender {
   net::PeerTransport& transport_;
   PeerDirectory& directory_;
   Metrics& metrics_;
+  MemberFileKeeper& keeper_;
 };
 
 void ConfigureClientServer(const Settings& settings, grpc::ServerBuilder& builder) {
@@ -174,6 +179,7 @@ class Node::Impl {
       transport_->Shutdown();
     }
     transport_.reset();
+    keeper_.reset();
     disk_.reset();
     store_.reset();
     return clean;
@@ -202,13 +208,15 @@ class Node::Impl {
     }
     absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
         settings_.data_dir, "", storage::Identity{settings_.cluster_id(), settings_.node_id},
-        storage::FirstStart{.incarnation = {RandomSeed() >> 1 | 1},
-                            .membership = settings_.beginning()},
+        storage::FirstStart{.incarnation = DrawIncarnation(), .membership = settings_.beginning()},
         settings_.expects_data ? storage::Expect::kFiles : storage::Expect::kFilesOrNone);
     if (!store.ok()) {
-      return DataFailure(absl::StrCat(
-          std::string(store.status().message()), " (this is node ", settings_.node_id.value,
-          " of cluster ", settings_.cluster_id().value, ", named '", settings_.cluster_name, "')"));
+      return StartFailure{
+          ExitCode::kDataFolder,
+          absl::StrCat(std::string(store.status().message()), " (this is node ",
+                       settings_.node_id.value, " of cluster ", settings_.cluster_id().value,
+                       ", named '", settings_.cluster_name, "')"),
+          absl::IsDataLoss(store.status())};
     }
     store_.emplace(*std::move(store));
     disk_.emplace(&*store_);
@@ -237,7 +245,8 @@ class Node::Impl {
     options.cluster = settings_.cluster_id();
     options.self = {settings_.node_id, settings_.advertised_peer_address().ToString()};
     transport_ = std::make_unique<net::PeerTransport>(options, std::vector<net::PeerAddress>());
-    sender_.emplace(transport_.get(), directory_.get(), &metrics_);
+    keeper_.emplace(settings_.data_dir, settings_.cluster_id(), settings_.node_id, &log_);
+    sender_.emplace(transport_.get(), directory_.get(), &metrics_, &*keeper_);
     // The driver tells of changes only.
     sender_->SetMembership(replica_->GetStatus(Driver::Now()).membership.membership);
     directory_->Serve(transport_.get());
@@ -327,6 +336,7 @@ class Node::Impl {
   std::optional<SqliteDisk> disk_;
   std::optional<Replica> replica_;  // until the driver has it
   std::unique_ptr<net::PeerTransport> transport_;
+  std::optional<MemberFileKeeper> keeper_;
   std::optional<TransportSender> sender_;
   std::unique_ptr<Driver> driver_;
   std::unique_ptr<net::PeerService> peer_service_;

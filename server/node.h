@@ -19,6 +19,7 @@ namespace lockstep::server {
 struct StartFailure {
   ExitCode code = ExitCode::kFailure;
   std::string text;
+  bool damaged = false;  // the node's files are: as they are, they will never be of use again
 };
 
 // Why a running node is to be stopped by its owner. Each is called at most once, by a thread of the

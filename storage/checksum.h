@@ -20,6 +20,7 @@ enum class RowKind : std::uint64_t {
   kSummary = 5,
   kKey = 6,
   kSession = 7,
+  kTextFile = 8,  // of a small file beside the databases
 };
 
 class Checksum {

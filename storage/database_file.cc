@@ -17,8 +17,12 @@ const char kIdentityTable[] =
     "CREATE TABLE identity(one INTEGER PRIMARY KEY, cluster INTEGER NOT NULL, node INTEGER NOT "
     "NULL, incarnation INTEGER NOT NULL, made INTEGER NOT NULL, checksum INTEGER NOT NULL)";
 
-std::uint64_t ChecksumOf(const Identity& identity, Incarnation incarnation, bool made) {
+// Also of what the file's header says it is: it vouches for a header that is damaged.
+std::uint64_t ChecksumOf(const Format& format, const Identity& identity, Incarnation incarnation,
+                         bool made) {
   return Checksum(RowKind::kIdentity)
+      .Add(format.application_id)
+      .Add(format.version)
       .Add(identity.cluster.value)
       .Add(identity.node.value)
       .Add(incarnation.value)
@@ -55,6 +59,60 @@ absl::Status CheckJournal(const std::string& path, const RawFile& journal,
   return absl::OkStatus();
 }
 
+// SQLite's words for a header that it cannot use are those for another program's file. In ours some
+// bytes are always the same: if nearly all are, and the numbers that say whose file it is are ours,
+// then the others are damaged (sqlite.org/fileformat2.html#the_database_header).
+absl::Status CheckHeader(const std::string& path, const std::string& vfs, const Format& format) {
+  constexpr std::size_t kHeaderBytes = 100;
+  constexpr std::size_t kVersionOffset = 60;
+  constexpr std::size_t kApplicationIdOffset = 68;
+  constexpr std::size_t kDamagedBytesMax = 4;
+  struct Constant {
+    std::size_t offset;
+    std::string_view bytes;
+  };
+  using namespace std::string_view_literals;
+  static constexpr Constant kConstants[] = {
+      {0, "SQLite format 3\0"sv},
+      {18, "\x02\x02"sv},          // WAL mode
+      {20, "\x00\x40\x20\x20"sv},  // no reserved bytes, and fixed fractions
+      {44, "\0\0\0\x04"sv},        // schema format
+      {52, "\0\0\0\0"sv},          // no auto-vacuum
+      {56, "\0\0\0\x01"sv},        // UTF-8
+      {64, "\0\0\0\0"sv},          // no incremental vacuum
+      {72, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"sv},
+  };
+  LOCKSTEP_ASSIGN_OR_RETURN(const auto database,
+                            RawFile::Open(path, vfs, RawFile::Kind::kDatabase));
+  std::string header;
+  if (database.has_value()) {
+    LOCKSTEP_RETURN_IF_ERROR(database->Read(0, kHeaderBytes, &header));
+  }
+  if (header.size() < kHeaderBytes ||
+      BigEndian32(header, kApplicationIdOffset) != format.application_id ||
+      BigEndian32(header, kVersionOffset) != format.version) {
+    return absl::OkStatus();  // told by CheckFormat()
+  }
+  std::size_t damaged = 0;
+  std::size_t first = 0;
+  for (const Constant& constant : kConstants) {
+    for (std::size_t i = 0; i < constant.bytes.size(); ++i) {
+      if (header[constant.offset + i] != constant.bytes[i]) {
+        first = damaged == 0 ? constant.offset + i : first;
+        ++damaged;
+      }
+    }
+  }
+  if (!IsPageSize(BigEndian32(header, 14) & 0xffff)) {
+    first = damaged == 0 ? 16 : first;
+    ++damaged;
+  }
+  if (damaged == 0 || damaged > kDamagedBytesMax) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrFormat("%s: the header is damaged at byte %d", path, first));
+}
+
 // What lies beside the file, seen before SQLite does.
 absl::Status CheckSurroundings(const std::string& path, const std::string& vfs, bool* wal_exists) {
   LOCKSTEP_ASSIGN_OR_RETURN(const auto database,
@@ -83,16 +141,41 @@ absl::StatusOr<std::uint64_t> CheckWalFile(const std::string& path, const std::s
   return wal.has_value() ? CheckWal(wal_path, *wal) : absl::StatusOr<std::uint64_t>(0);
 }
 
+// Whether there is a row of `identity` that only a file of this format has. Anything else, errors
+// among it, is none.
+bool HasIdentityOf(const Connection& connection, const Format& format) {
+  absl::StatusOr<Statement> statement = connection.Prepare(
+      "SELECT cluster, node, incarnation, made, checksum FROM identity WHERE one = 1");
+  if (!statement.ok()) {
+    return false;
+  }
+  const absl::StatusOr<bool> row = statement->Step();
+  return row.ok() && *row &&
+         statement->Integer(4) == ChecksumOf(format,
+                                             {{statement->Integer(0)}, {statement->Integer(1)}},
+                                             {statement->Integer(2)}, statement->Integer(3) == 1);
+}
+
 absl::Status CheckFormat(const Connection& connection, const Format& format) {
+  const auto damaged = [&](const char* what, std::uint64_t found) {
+    return absl::DataLossError(
+        absl::StrFormat("%s: the header is damaged: %s %#x", connection.path(), what, found));
+  };
   LOCKSTEP_ASSIGN_OR_RETURN(const std::uint64_t application_id,
                             connection.QueryInteger("PRAGMA application_id"));
   if (application_id != format.application_id) {
+    if (HasIdentityOf(connection, format)) {
+      return damaged("application id", application_id);
+    }
     return absl::FailedPreconditionError(
         absl::StrFormat("%s: not a %s: its application id is %#x instead of %#x", connection.path(),
                         format.name, application_id, format.application_id));
   }
   LOCKSTEP_ASSIGN_OR_RETURN(const std::uint64_t version,
                             connection.QueryInteger("PRAGMA user_version"));
+  if (version != format.version && HasIdentityOf(connection, format)) {
+    return damaged("format", version);
+  }
   if (version > format.version) {
     return absl::FailedPreconditionError(
         absl::StrFormat("%s: format %d is newer than %d, the newest this program knows",
@@ -150,8 +233,8 @@ absl::Status CheckTree(const Connection& connection) {
   return absl::OkStatus();
 }
 
-absl::Status CheckIdentity(const Connection& connection, const Identity& identity,
-                           DatabaseFile* file) {
+absl::Status CheckIdentity(const Connection& connection, const Format& format,
+                           const Identity& identity, DatabaseFile* file) {
   LOCKSTEP_ASSIGN_OR_RETURN(
       Statement statement,
       connection.Prepare("SELECT one, cluster, node, incarnation, made, checksum FROM identity"));
@@ -164,7 +247,7 @@ absl::Status CheckIdentity(const Connection& connection, const Identity& identit
   file->incarnation = {statement.Integer(3)};
   file->made = statement.Integer(4) == 1;
   if (statement.Integer(0) != 1 || statement.Integer(4) > 1 ||
-      statement.Integer(5) != ChecksumOf(stored, file->incarnation, file->made)) {
+      statement.Integer(5) != ChecksumOf(format, stored, file->incarnation, file->made)) {
     return absl::DataLossError(
         absl::StrFormat("%s: table identity, row 1: wrong checksum", connection.path()));
   }
@@ -230,9 +313,11 @@ absl::Status CheckWalMode(const Connection& connection) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::string& vfs,
-                                        const Format& format, const Identity& identity,
-                                        std::uint64_t page_bytes) {
+namespace {
+
+absl::StatusOr<DatabaseFile> TryOpenLocked(const std::string& path, const std::string& vfs,
+                                           const Format& format, const Identity& identity,
+                                           std::uint64_t page_bytes) {
   CORE_ASSERT(IsPageSize(page_bytes));
   bool wal_exists = false;
   LOCKSTEP_RETURN_IF_ERROR(CheckSurroundings(path, vfs, &wal_exists));
@@ -269,8 +354,23 @@ absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::stri
     return file;
   }
   LOCKSTEP_RETURN_IF_ERROR(CheckSchema(connection, format));
-  LOCKSTEP_RETURN_IF_ERROR(CheckIdentity(connection, identity, &file));
+  LOCKSTEP_RETURN_IF_ERROR(CheckIdentity(connection, format, identity, &file));
   LOCKSTEP_RETURN_IF_ERROR(CheckTree(connection));
+  return file;
+}
+
+}  // namespace
+
+absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::string& vfs,
+                                        const Format& format, const Identity& identity,
+                                        std::uint64_t page_bytes) {
+  absl::StatusOr<DatabaseFile> file = TryOpenLocked(path, vfs, format, identity, page_bytes);
+  if (absl::IsFailedPrecondition(file.status()) || absl::IsPermissionDenied(file.status()) ||
+      absl::IsInternal(file.status())) {
+    if (absl::Status status = CheckHeader(path, vfs, format); absl::IsDataLoss(status)) {
+      return status;
+    }
+  }
   return file;
 }
 
@@ -292,15 +392,15 @@ absl::Status CreateTables(const Connection& connection, const Format& format,
   insert.Bind(2, identity.node.value);
   insert.Bind(3, incarnation.value);
   insert.Bind(4, made);
-  insert.Bind(5, ChecksumOf(identity, incarnation, made));
+  insert.Bind(5, ChecksumOf(format, identity, incarnation, made));
   return insert.Run();
 }
 
-absl::Status SetMade(const Connection& connection, const Identity& identity,
+absl::Status SetMade(const Connection& connection, const Format& format, const Identity& identity,
                      Incarnation incarnation) {
   LOCKSTEP_ASSIGN_OR_RETURN(Statement update,
                             connection.Prepare("UPDATE identity SET made = 1, checksum = ?"));
-  update.Bind(1, ChecksumOf(identity, incarnation, true));
+  update.Bind(1, ChecksumOf(format, identity, incarnation, true));
   return update.Run();
 }
 

@@ -8,7 +8,9 @@
 //     cluster, node   INTEGER  whose file it is
 //     incarnation     INTEGER  of the node: equal in both of its files
 //     made            INTEGER  0 while the node's first start is under way (NodeStore), then 1
-//     checksum        INTEGER  of the others (storage/checksum.h)
+//     checksum        INTEGER  of application_id, user_version and the others
+//                              (storage/checksum.h), so that a damaged header is told from the file
+//                              of another program or a newer format
 // INVARIANTS
 //   (1) The file is in WAL mode before anything is written to it: a rollback journal with pages in
 //       it is never ours.
@@ -63,7 +65,8 @@ struct DatabaseFile {
 // connection until the connection is closed. Checks that it is of this format, undamaged as a
 // SQLite database, and the file of `identity`. Its rows are the caller's to check.
 // Errors: those of storage/sqlite.h; FailedPrecondition for a file of another program, of a newer
-// format, or of another identity; DataLoss for a damaged one; Unavailable for one in use.
+// format, or of another identity; DataLoss for a damaged one, whatever bit of it that is;
+// Unavailable for one in use.
 // Neither an error nor closing the connection again has changed any byte of the database.
 absl::StatusOr<DatabaseFile> OpenLocked(const std::string& path, const std::string& vfs,
                                         const Format& format, const Identity& identity,
@@ -74,7 +77,7 @@ absl::Status CreateTables(const Connection& connection, const Format& format,
                           const Identity& identity, Incarnation incarnation, bool made);
 
 // Sets `made` in the open transaction.
-absl::Status SetMade(const Connection& connection, const Identity& identity,
+absl::Status SetMade(const Connection& connection, const Format& format, const Identity& identity,
                      Incarnation incarnation);
 
 // Settings of every connection that writes: all that is committed is synced. Checked.

@@ -333,7 +333,7 @@ absl::Status StateStore::Impl::SetMade() {
 absl::Status StateStore::Impl::TrySetMade() {
   TransactionStatements statements(*writer_);
   LOCKSTEP_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&statements));
-  LOCKSTEP_RETURN_IF_ERROR(storage::SetMade(*writer_, identity_, incarnation_));
+  LOCKSTEP_RETURN_IF_ERROR(storage::SetMade(*writer_, StateFormat(), identity_, incarnation_));
   LOCKSTEP_RETURN_IF_ERROR(transaction.Commit());
   made_ = true;
   wal_frames_.reset();

@@ -46,6 +46,17 @@ std::vector<std::string> Cluster::CommandOf(int node) const {
   return command;
 }
 
+std::unique_ptr<Process> Cluster::StartWithoutWaiting(int node,
+                                                      const std::vector<std::string>& more) {
+  std::vector<std::string> command = CommandOf(node);
+  for (const std::string& flag : more) {
+    const std::string name = flag.substr(0, flag.find('=') + 1);
+    std::erase_if(command, [&](const std::string& each) { return each.rfind(name, 0) == 0; });
+    command.push_back(flag);
+  }
+  return std::make_unique<Process>(command);
+}
+
 void Cluster::Start(int node) {
   auto process = std::make_unique<Process>(CommandOf(node));
   const Clock::time_point until = Clock::now() + std::chrono::seconds(20);

@@ -35,6 +35,8 @@ class Cluster {
 
   // Starts a node that does not run, and waits until it says that it is ready.
   void Start(int node);
+  // Starts one that may not become ready, which is the caller's alone; `more` flags override.
+  std::unique_ptr<Process> StartWithoutWaiting(int node, const std::vector<std::string>& more = {});
   // SIGKILL, and waits for its end.
   void Kill(int node);
   // SIGTERM, and waits for its end.

@@ -156,6 +156,8 @@ Outcome DamageEveryByte(const TemporaryFolder& folder, const std::string& name,
       ++outcome.refused;
       EXPECT_NE(std::string(state.status().message()).find(database), std::string::npos)
           << where << ": " << state.status();
+      EXPECT_TRUE(absl::IsDataLoss(state.status()))
+          << where << " is not told from another program's file: " << state.status();
     } else if (*state == last) {
       ++outcome.same;
     } else if (before_last != nullptr && *state == *before_last) {

@@ -139,10 +139,14 @@ TEST_P(RefusalTest, NamesANewerAndAnOlderFormat) {
   for (const char* name : {"log.db", "state.db"}) {
     const auto contents = folder_.Contents();
     Execute(folder_ / name, "PRAGMA user_version = 3");
+    ExpectRefused(folder_, kIdentity, absl::StatusCode::kDataLoss, name,
+                  "the header is damaged: format 0x3");
+    Execute(folder_ / name, "UPDATE identity SET checksum = 1");  // as that of another format is
     ExpectRefused(folder_, kIdentity, absl::StatusCode::kFailedPrecondition, name,
                   "format 3 is newer than 2");
     folder_.Restore(contents);
     Execute(folder_ / name, "PRAGMA user_version = 1");
+    Execute(folder_ / name, "UPDATE identity SET checksum = 1");
     ExpectRefused(folder_, kIdentity, absl::StatusCode::kFailedPrecondition, name,
                   "format 1 is older than 2");
     folder_.Restore(contents);
