@@ -28,7 +28,7 @@ NodeId LeaderOf(const Nodes& nodes) {
 
 Nemesis::Nemesis(const Plan& plan, Nodes& nodes, Network& network, Clients& clients,
                  Scheduler& scheduler, Trace& trace, story::Teller& story, ProbeCounts& probes,
-                 Operator& operators)
+                 Operator& operators, const Judge& judge)
     : plan_(plan),
       nodes_(nodes),
       network_(network),
@@ -38,6 +38,7 @@ Nemesis::Nemesis(const Plan& plan, Nodes& nodes, Network& network, Clients& clie
       story_(story),
       probes_(probes),
       operators_(operators),
+      judge_(judge),
       downtime_(static_cast<std::size_t>(plan.settings.nodes),
                 Microseconds(plan.settings.election_timeout_us)) {}
 
@@ -106,6 +107,7 @@ std::size_t Nemesis::Begin(const Fault& fault) {
     case FaultKind::kBitRot:
     case FaultKind::kLyingDisk:
     case FaultKind::kWipe:
+    case FaultKind::kStartAnew:
       BeginOnDisk(fault, id);
       break;
     case FaultKind::kClientPause:
@@ -221,6 +223,7 @@ void Nemesis::End(std::size_t number) {
     case FaultKind::kTransfer:
     case FaultKind::kPrefer:
     case FaultKind::kReshape:
+    case FaultKind::kStartAnew:
       return;
   }
   story_.FaultEnded(number, fault, active.node);
@@ -305,11 +308,11 @@ void Nemesis::CrashWhatIsDue() {
   }
 }
 
-void Nemesis::Crash(SimNode& node, Duration downtime, bool wiped) {
+void Nemesis::Crash(SimNode& node, Duration downtime, void (SimNode::*how)()) {
   // A supervisor does not start a process that stops at once again and again without a pause.
   const Duration pause = Microseconds(plan_.settings.election_timeout_us / 10 + 1);
   const Duration down = node.stops_by_itself() ? std::max(downtime, pause) : downtime;
-  wiped ? node.Wipe() : node.Crash();
+  (node.*how)();
   probes_.Count(down < Microseconds(plan_.settings.election_timeout_us)
                     ? Probe::kRestartWithinElectionTimeout
                     : Probe::kRestartAfterElectionTimeout);
@@ -485,6 +488,13 @@ void Nemesis::BeginOnClock(const Fault& fault, NodeId id) {
 
 // ---- Disks
 
+// Whether all that may ever vote will refuse other files under this id.
+bool Nemesis::OthersKnow(NodeId id) const {
+  return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& each) {
+    return each->id() == id || each->given_up() || judge_.Knows(each->id(), id);
+  });
+}
+
 void Nemesis::ArmDisk(const Fault& fault, NodeId id, const DiskFault& disk_fault) {
   if (node(id).running()) {
     downtime(id) = fault.lasts;
@@ -533,7 +543,12 @@ void Nemesis::BeginOnDisk(const Fault& fault, NodeId id) {
       return struck.disk().LieAboutSyncs(true);
     case FaultKind::kWipe:
       if (struck.running()) {
-        Crash(struck, fault.lasts, true);
+        Crash(struck, fault.lasts, &SimNode::Wipe);
+      }
+      return;
+    case FaultKind::kStartAnew:
+      if (struck.running() && OthersKnow(id)) {
+        Crash(struck, fault.lasts, &SimNode::WipeAndForget);
       }
       return;
     default:

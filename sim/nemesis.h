@@ -15,6 +15,7 @@
 #include "sim/network.h"
 #include "sim/node.h"
 #include "sim/operator.h"
+#include "sim/oracles/judge.h"
 #include "sim/plan.h"
 #include "sim/probes.h"
 #include "sim/scheduler.h"
@@ -30,7 +31,8 @@ class Nemesis {
  public:
   // REQUIRES: everything named outlives this.
   Nemesis(const Plan& plan, Nodes& nodes, Network& network, Clients& clients, Scheduler& scheduler,
-          Trace& trace, story::Teller& story, ProbeCounts& probes, Operator& operators);
+          Trace& trace, story::Teller& story, ProbeCounts& probes, Operator& operators,
+          const Judge& judge);
 
   // Lets a fault begin now, whatever its own time says. Returns the number to end it with.
   // REQUIRES: what sim::Validate() says of a fault.
@@ -66,10 +68,11 @@ class Nemesis {
   void BeginOnDisk(const Fault& fault, NodeId id);
   void BeginOnClient(const Fault& fault);
 
-  void Crash(SimNode& node, Duration downtime, bool wiped = false);
+  void Crash(SimNode& node, Duration downtime, void (SimNode::*how)() = &SimNode::Crash);
   void CrashIfRunning(SimNode& node, Duration downtime);
   void CrashAll(Duration within);
   void Restart(const Event& event);
+  bool OthersKnow(NodeId id) const;
   void ArmDisk(const Fault& fault, NodeId id, const DiskFault& disk_fault);
   void Cut(Active& active, NodeId from, NodeId to);
   void CutGroup(Active& active);
@@ -90,6 +93,7 @@ class Nemesis {
   story::Teller& story_;
   ProbeCounts& probes_;
   Operator& operators_;
+  const Judge& judge_;
 
   std::vector<Duration> downtime_;  // by node: of a crash or stop that is to come
   std::deque<Active> active_;       // they stay where they are: one may begin while another ends

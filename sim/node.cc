@@ -150,6 +150,16 @@ void SimNode::Wipe() {
   disk_is_gone_ = has_started_;
 }
 
+void SimNode::WipeAndForget() {
+  Wipe();
+  has_started_ = false;
+  disk_is_gone_ = false;
+  is_another_ = true;
+  ++first_start_.incarnation.value;
+  world_.judge.Lost(id_);
+  world_.probes.Count(Probe::kStartedAnew);
+}
+
 void SimNode::Pause() {
   ++pauses_;
   world_.probes.Count(Probe::kNodePaused);

@@ -121,6 +121,10 @@ class SimNode {
   Disk& disk() { return disk_; }
   // The power is cut and the disk is replaced by an empty one.
   void Wipe();
+  // The same, and whoever starts it next does so as if it had never been there: it makes new files.
+  void WipeAndForget();
+  // Whether WipeAndForget() was called: what runs under its id is not the member of that id.
+  bool is_another() const { return is_another_; }
   // From now on the disk never stalls.
   void Calm();
 
@@ -175,7 +179,7 @@ class SimNode {
   const NodeId id_;
   const Settings settings_;
   ReplicaConfig config_;  // but for the incarnation the same in every life
-  const storage::FirstStart first_start_;
+  storage::FirstStart first_start_;
   Surroundings world_;
   std::function<void(NodeId, Reply)> replies_;
   Random election_random_;
@@ -215,8 +219,9 @@ class SimNode {
   bool has_started_ = false;  // ever, with success
   bool joined_ = true;
   int expulsions_ = 0;
-  int refusals_ = 0;                // of its files since they were last accepted
-  bool disk_is_gone_ = false;       // with what it had promised
+  int refusals_ = 0;           // of its files since they were last accepted
+  bool disk_is_gone_ = false;  // with what it had promised
+  bool is_another_ = false;
   std::uint64_t failed_syncs_ = 0;  // of the disk, when the node last stopped
   std::uint64_t cut_in_start_ = 0;
   std::optional<DiskFault> fault_in_start_;

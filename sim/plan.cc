@@ -194,6 +194,7 @@ const std::vector<FaultShape>& FaultShapes() {
       {FaultKind::kTransfer, "transfer", true, false, false, false, nullptr, 0, 0},
       {FaultKind::kPrefer, "prefer", true, false, false, false, nullptr, 0, 0},
       {FaultKind::kReshape, "reshape", false, false, true, false, nullptr, 0, 0},
+      {FaultKind::kStartAnew, "start-anew", true, false, false, true, nullptr, 0, 0},
   };
   return shapes;
 }

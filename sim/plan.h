@@ -153,6 +153,9 @@ enum class FaultKind : std::uint8_t {
   kTransfer,  // `node` is to lead; whoever leads: the best other one
   kPrefer,    // `node` gets another priority
   kReshape,   // the members in `group` are to be voters, all others learners
+  // Disks again.
+  kStartAnew,  // as kWipe, and somebody starts `node` as if it had never been there; not before
+               // all others know which files are its own
 };
 
 // Which fields of a Fault its kind uses, and the name in plans.

@@ -181,7 +181,7 @@ std::vector<PlannedOperation> DrawOperations(const Settings& settings,
 // Kinds after which a node may be lost for good.
 bool DamagesFiles(FaultKind kind) {
   return kind == FaultKind::kReadRot || kind == FaultKind::kPageRot || kind == FaultKind::kBitRot ||
-         kind == FaultKind::kWipe;
+         kind == FaultKind::kWipe || kind == FaultKind::kStartAnew;
 }
 
 // First members whose files may be damaged: within the budget so few that the others are a

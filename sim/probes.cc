@@ -166,6 +166,8 @@ const char* Name(Probe probe) {
       return "membership change refused as invalid";
     case Probe::kLearnerPromoted:
       return "learner promoted";
+    case Probe::kStartedAnew:
+      return "disk lost, and the node started anew";
     case Probe::kNodeExpelled:
       return "node expelled";
     case Probe::kLeaderRemoved:

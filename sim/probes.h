@@ -93,6 +93,7 @@ enum class Probe : std::uint8_t {
   kMembershipChangeInvalid,
   kLearnerPromoted,
   kNodeExpelled,
+  kStartedAnew,
   kLeaderRemoved,
   kJointConfigurationOfEarlierTerm,
   kMembershipTruncated,

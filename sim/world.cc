@@ -41,7 +41,8 @@ World::World(const Plan& plan, Trace& trace)
                  return listens;
                }),
       operators_(plan, nodes_, Random(plan.seed).Child(kOperators), scheduler_, trace, probes_),
-      nemesis_(plan, nodes_, network_, clients_, scheduler_, trace, story_, probes_, operators_) {
+      nemesis_(plan, nodes_, network_, clients_, scheduler_, trace, story_, probes_, operators_,
+               judge_) {
   judge_.Begin(BeginningOf(plan.settings));
   network_.TellTo(story_);
   SeedSqlite(Random(plan.seed).Child(kSqlite).Next());
@@ -235,6 +236,10 @@ bool World::Settled() const {
 bool World::HasSettled(const SimNode& node, const raft::Node& leader) const {
   const raft::Membership& members = leader.committed_membership().membership;
   const raft::Member* member = members.Find(node.id());
+  if (node.is_another()) {
+    // It is told so by those whom it knows; they may all have been replaced.
+    return node.given_up() || member == nullptr;
+  }
   if (member == nullptr) {
     // Who was removed learns it, unless it never heard of anybody.
     return !node.running() || node.replica().node().membership().membership == raft::Membership();
@@ -250,14 +255,15 @@ bool World::HasSettled(const SimNode& node, const raft::Node& leader) const {
 }
 
 bool World::MajorityIsLeft() const {
-  const auto is_left = [&](NodeId id) { return !node(id).given_up(); };
+  const auto is_lost = [](const SimNode& each) { return each.given_up() || each.is_another(); };
   if (std::none_of(nodes_.begin(), nodes_.end(),
-                   [](const auto& each) { return each->given_up(); })) {
+                   [&](const auto& each) { return is_lost(*each); })) {
     return true;  // said quickly, for it is asked after every event
   }
+  const auto is_left = [&](NodeId id) { return !is_lost(node(id)); };
   return LacksMajority(judge_.committed_membership(), is_left).empty() &&
          std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& each) {
-           if (!each->running()) {
+           if (!each->running() || each->is_another()) {
              return true;
            }
            const raft::Membership& members = each->replica().node().membership().membership;

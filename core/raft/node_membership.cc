@@ -232,18 +232,20 @@ std::string Node::LacksLiveQuorum(const Membership& membership) const {
 
 // ---- Those who are no members
 
-// True if the sender certainly is no member: what it says is ignored, and it is told so.
+// True if the sender is no member: what it says is ignored. If that is certain, it is told so.
 bool Node::RefuseSender(const Message& message) {
+  const auto is_another = [&](const Member* member) {
+    return member != nullptr && member->incarnation != Incarnation() &&
+           member->incarnation != message.incarnation;
+  };
   const Membership& committed = committed_membership().membership;
-  const Member* sender = committed.Find(message.from);
   Refused refused{.reason = Refused::Reason::kRemoved, .incarnation = message.incarnation};
-  if (sender != nullptr) {
-    if (sender->incarnation == Incarnation() || sender->incarnation == message.incarnation) {
-      return false;
-    }
+  if (is_another(committed.Find(message.from))) {
     refused.reason = Refused::Reason::kOtherIncarnation;
   } else if (!committed.IsRemoved(message.from)) {
-    return false;  // perhaps it was added by entries that are not here yet
+    // Perhaps it was added by entries that are not here yet. And a node that starts does not know
+    // how much of what it has was committed, such as whose files are a member's.
+    return is_another(membership().membership.Find(message.from));
   }
   if (!std::holds_alternative<Refused>(message.body)) {  // two who refuse each other stop there
     SendNow(message.from, current_term(), refused);

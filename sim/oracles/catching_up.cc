@@ -54,7 +54,7 @@ void CatchingUp::Look(const World& world) {
     const SimNode& node = world.node(NodeId{i + 1});
     const raft::Progress* progress = raft.progress(node.id());
     Follower& follower = followers_[i];
-    if (progress == nullptr || !node.running()) {
+    if (progress == nullptr || !node.running() || node.is_another()) {
       // It may be added yet, or start; what was sent to it before is lost.
       follower.since = world.now() + UntilCalm(settings);
       continue;

@@ -24,6 +24,9 @@ Judge::Judge(std::size_t nodes, ProbeCounts& probes)
 }
 
 void Judge::Started(NodeId id, const StoredState& stored, bool may_have_forgotten) {
+  if (At(id).is_lost) {
+    return;
+  }
   Node& node = At(id);
   if (may_have_forgotten) {
     Believe(node, stored);
@@ -91,15 +94,37 @@ void Judge::CheckStateLoaded(NodeId id, const kv::Summary& summary) {
 }
 
 void Judge::Configured(NodeId id, const raft::Membership& membership) {
+  if (At(id).is_lost) {
+    return;
+  }
   At(id).membership = membership;
 }
 
+bool Judge::Knows(NodeId id, NodeId other) const {
+  const Node& node = At(id);
+  if (node.membership == raft::Membership()) {
+    return true;
+  }
+  const auto since = known_since_.find(other);
+  if (since == known_since_.end()) {
+    return false;
+  }
+  return node.state.applied_index >= since->second ||
+         node.durable.TermAt(since->second) == canonical_.TermAt(since->second);
+}
+
 void Judge::Stopped(NodeId id) {
+  if (At(id).is_lost) {
+    return;
+  }
   At(id).view.reset();
   At(id).reads.Stopped();
 }
 
 void Judge::Wrote(NodeId id, const raft::Write& write) {
+  if (At(id).is_lost) {
+    return;
+  }
   Node& node = At(id);
   node.memory.Apply(write);
   if (!write.entries.empty()) {
@@ -108,6 +133,9 @@ void Judge::Wrote(NodeId id, const raft::Write& write) {
 }
 
 void Judge::Stepped(NodeId id, const Replica& replica) {
+  if (At(id).is_lost) {
+    return;
+  }
   Node& node = At(id);
   const raft::View view(replica.node());
   raft::CheckState(view);
@@ -172,6 +200,11 @@ void Judge::CheckCommit(Node& node, const raft::View& view, Index before) {
     const raft::Entry& entry = node.memory.At(index)->entry;
     if (entry.kind == raft::EntryKind::kMembership) {
       committed_membership_ = *raft::DecodeMembership(entry.payload.view());
+      for (const auto& [member, what] : committed_membership_.members) {
+        if (what.incarnation != Incarnation()) {
+          known_since_.try_emplace(member, index);
+        }
+      }
     }
   }
 }
@@ -196,6 +229,9 @@ void Judge::CheckApplied(Node& node, NodeId id, const Replica& replica) {
 }
 
 void Judge::Heard(NodeId id, NodeId from, const Replica& replica) const {
+  if (At(id).is_lost) {
+    return;
+  }
   const raft::Node& raft = replica.node();
   const raft::Progress* progress = raft.progress(from);
   if (progress == nullptr) {
@@ -210,6 +246,9 @@ void Judge::Heard(NodeId id, NodeId from, const Replica& replica) const {
 }
 
 void Judge::Replied(NodeId id, const Reply& reply, const Replica& replica) {
+  if (At(id).is_lost) {
+    return;
+  }
   if (std::holds_alternative<ReadResult>(reply.result)) {
     At(id).reads.Served(id, reply.id, replica.machine().applied_index());
   } else {
@@ -218,15 +257,24 @@ void Judge::Replied(NodeId id, const Reply& reply, const Replica& replica) {
 }
 
 void Judge::Sent(const raft::Message& message) const {
+  if (At(message.from).is_lost) {
+    return;
+  }
   const Node& node = At(message.from);
   CheckPromise(message, node.durable, node.state.applied_index);
 }
 
 void Judge::StoringLog(NodeId id, std::span<const raft::Write> writes) {
+  if (At(id).is_lost) {
+    return;
+  }
   At(id).storing_log.assign(writes.begin(), writes.end());
 }
 
 void Judge::LogStored(NodeId id) {
+  if (At(id).is_lost) {
+    return;
+  }
   Node& node = At(id);
   for (const raft::Write& write : node.storing_log) {
     node.durable.Apply(write);
@@ -243,9 +291,16 @@ void Judge::LogStored(NodeId id) {
   }
 }
 
-void Judge::StoringState(NodeId id, const kv::Summary& summary) { At(id).storing_state = summary; }
+void Judge::StoringState(NodeId id, const kv::Summary& summary) {
+  if (!At(id).is_lost) {
+    At(id).storing_state = summary;
+  }
+}
 
 void Judge::StateStored(NodeId id) {
+  if (At(id).is_lost) {
+    return;
+  }
   Node& node = At(id);
   node.state = *node.storing_state;
   node.storing_state.reset();

@@ -7,6 +7,7 @@
 #define LOCKSTEP_SIM_ORACLES_JUDGE_H_
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
@@ -40,6 +41,13 @@ class Judge {
   // `node` is gone. What was being stored may or may not be on its disk.
   void Stopped(NodeId node);
 
+  // The disk of `node` is lost. What runs under its id from now on is not that node: nothing is
+  // demanded of it but that nobody believes it.
+  void Lost(NodeId node) { At(node).is_lost = true; }
+  // Whether what `node` durably holds tells it which files are those of `other`, a member; or it
+  // takes part in nothing yet.
+  bool Knows(NodeId node, NodeId other) const;
+
   // ---- One input, in this order; each part may be missing
 
   // The node has handed out a write to log.db.
@@ -49,6 +57,9 @@ class Judge {
   // The effects of the input are carried out; `storing_state` if a write to state.db is not done.
   void Rested(NodeId node, const Replica& replica, const ReplicaConfig& config,
               bool storing_state) const {
+    if (At(node).is_lost) {
+      return;
+    }
     CheckBounds(node, config, replica, At(node).state.applied_index, storing_state);
   }
   // The node sends a message.
@@ -107,6 +118,7 @@ class Judge {
     std::vector<raft::Write> storing_log;  // in the transaction under way
     kv::Summary state;                     // what its state.db has
     std::optional<kv::Summary> storing_state;
+    bool is_lost = false;
     std::optional<raft::View> view;  // after the last input; empty if there was none
     Index applied;
     FreshReads reads;
@@ -132,6 +144,7 @@ class Judge {
   ExactlyOnce exactly_once_;
   ProbeCounts& probes_;
   raft::Membership committed_membership_;
+  std::map<NodeId, Index> known_since_;  // where a committed entry says whose files are a member's
   bool promises_are_void_ = false;
 };
 

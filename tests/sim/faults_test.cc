@@ -84,6 +84,7 @@ TEST(FaultsTest, TheClusterLivesThroughEachKind) {
       {FaultKind::kDiskStall, Probe::kDiskStalled},
       {FaultKind::kBitRot, Probe::kBitRotted},
       {FaultKind::kWipe, Probe::kNodeGivenUp},
+      {FaultKind::kStartAnew, Probe::kNodeExpelled},
       {FaultKind::kClientPause, Probe::kClientPaused},
       {FaultKind::kClientCut, Probe::kClientCutOff},
       {FaultKind::kClientDuplicate, Probe::kRequestDuplicated},

@@ -54,7 +54,8 @@ TEST(PlanTest, WithinTheFaultModelAMajorityKeepsItsFiles) {
     std::set<std::uint64_t> damaged;
     for (const Fault& fault : plan.faults) {
       if (fault.kind == FaultKind::kBitRot || fault.kind == FaultKind::kReadRot ||
-          fault.kind == FaultKind::kPageRot || fault.kind == FaultKind::kWipe) {
+          fault.kind == FaultKind::kPageRot || fault.kind == FaultKind::kWipe ||
+          fault.kind == FaultKind::kStartAnew) {
         damaged.insert(fault.node);
         EXPECT_NE(fault.node, kWhoeverLeads);
       }
