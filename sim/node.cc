@@ -41,6 +41,7 @@ SimNode::SimNode(NodeId id, const Settings& settings, const ClockError& clock, c
       clock_(clock.offset, clock.drift_ppm),
       vfs_(disk_, "simulated-" + std::to_string(id.value), random.Child(kSqlite)),
       patience_(id, Microseconds(settings.election_timeout_us)),
+      check_quorum_(id, Microseconds(settings.election_timeout_us)),
       joined_(!IsSpare(settings, id)) {}
 
 SimNode::~SimNode() {
@@ -87,6 +88,7 @@ void SimNode::Start() {
   membership_before_ = replica_->node().membership();
   world_.judge.Configured(id_, membership_before_.membership);
   patience_.Started();
+  check_quorum_.Started();
   Step([](Replica&, Instant) {});
 }
 
@@ -203,6 +205,9 @@ void SimNode::Handle(const Event& event) {
         return;
       }
       Step([](Replica& replica, Instant local) { replica.Advance(local); });
+      if (const raft::Node& node = replica_->node(); node.role() == Role::kLeader) {
+        check_quorum_.Leads(node.current_term(), node.membership().membership, LocalTime());
+      }
       if (!effects_wait_ && deadline_ <= LocalTime()) {
         throw Violation("deadlines move", "node " + std::to_string(id_.value) +
                                               " wants to be told of a time that has passed");
@@ -247,6 +252,9 @@ void SimNode::Receive(const raft::Message& message) {
   if (const auto* vote = std::get_if<raft::RequestVote>(&message.body);
       vote != nullptr && !vote->pre_vote && ours && !led && !IsStranger(message)) {
     patience_.Asked(message.term, replica_->node().current_term());
+  }
+  if (ours && message.term == replica_->node().current_term()) {
+    check_quorum_.Heard(message.from, LocalTime());
   }
   const bool from_a_leader = std::holds_alternative<raft::AppendEntries>(message.body) ||
                              std::holds_alternative<raft::InstallSnapshot>(message.body);
@@ -503,11 +511,14 @@ void SimNode::NoticeMembership() {
 
 // Whether the replica is right to ignore the sender: it is no member, or has lost its files.
 bool SimNode::IsStranger(const raft::Message& message) const {
-  const raft::Membership& members = replica_->node().committed_membership().membership;
-  const raft::Member* sender = members.Find(message.from);
-  return sender == nullptr
-             ? members.IsRemoved(message.from)
-             : sender->incarnation != Incarnation() && sender->incarnation != message.incarnation;
+  const raft::Node& node = replica_->node();
+  const auto has_other_files = [&](const raft::MembershipAt& at) {
+    const raft::Member* sender = at.membership.Find(message.from);
+    return sender != nullptr && sender->incarnation != Incarnation() &&
+           sender->incarnation != message.incarnation;
+  };
+  return node.committed_membership().membership.IsRemoved(message.from) ||
+         has_other_files(node.committed_membership()) || has_other_files(node.membership());
 }
 
 void SimNode::ScheduleDeadline() {

@@ -21,6 +21,7 @@
 #include "sim/disk/disk.h"
 #include "sim/disk/vfs.h"
 #include "sim/network.h"
+#include "sim/oracles/check_quorum.h"
 #include "sim/oracles/judge.h"
 #include "sim/oracles/patience.h"
 #include "sim/oracles/waiting.h"
@@ -200,6 +201,7 @@ class SimNode {
   bool effects_wait_ = false;         // of inputs that were handled
 
   Patience patience_;
+  CheckQuorum check_quorum_;
   Waiting waiting_requests_;
   raft::Role role_before_ = raft::Role::kFollower;  // the inputs whose effects were taken last
   Index commit_before_;

@@ -184,8 +184,12 @@ bool DamagesFiles(FaultKind kind) {
          kind == FaultKind::kWipe || kind == FaultKind::kStartAnew;
 }
 
-// First members whose files may be damaged: within the budget so few that the others are a
-// majority.
+// The most first members that the others are a majority without.
+std::size_t Minority(const Settings& settings) {
+  return static_cast<std::size_t>(settings.nodes - settings.spares - 1) / 2;
+}
+
+// First members whose files may be damaged: within the budget a minority.
 std::vector<std::uint64_t> DrawVictims(const Settings& settings, Budget budget, Random random) {
   std::vector<std::uint64_t> victims;
   for (std::int64_t id = 1; id <= settings.nodes - settings.spares; ++id) {
@@ -195,7 +199,7 @@ std::vector<std::uint64_t> DrawVictims(const Settings& settings, Budget budget, 
     std::swap(victims[i], victims[random.Below(i + 1)]);
   }
   if (budget == Budget::kWithin) {
-    victims.resize((victims.size() - 1) / 2);
+    victims.resize(Minority(settings));
   }
   return victims;
 }
@@ -215,7 +219,9 @@ class FaultDraw {
       fault.node = random_.Chance(1, 2) ? kWhoeverLeads : 1 + random_.Below(nodes);
     }
     if (DamagesFiles(kind)) {
-      fault.node = victims_[random_.Below(victims_.size())];
+      // A majority that starts anew is a cluster of its own, and nobody could tell.
+      fault.node = victims_[random_.Below(kind == FaultKind::kStartAnew ? Minority(settings_)
+                                                                        : victims_.size())];
     }
     if (shape.client) {
       fault.client = random_.Below(static_cast<std::uint64_t>(settings_.clients));
@@ -334,6 +340,7 @@ bool Possible(FaultKind kind, const Settings& settings, const std::vector<std::u
   }
   const FaultShape& shape = ShapeOf(kind);
   if ((DamagesFiles(kind) && victims.empty()) ||
+      (kind == FaultKind::kStartAnew && Minority(settings) == 0) ||
       (kind == FaultKind::kLyingDisk && budget == Budget::kWithin)) {
     return false;
   }

@@ -15,6 +15,7 @@
 #include "sim/oracles/acknowledgements.h"
 #include "sim/oracles/bounds.h"
 #include "sim/oracles/canonical_log.h"
+#include "sim/oracles/check_quorum.h"
 #include "sim/oracles/digests.h"
 #include "sim/oracles/election_safety.h"
 #include "sim/oracles/exactly_once.h"
@@ -558,6 +559,40 @@ TEST_F(PatienceTest, FindsACandidateThatIsIgnoredThoughThereIsNoLeader) {
   At(150);
   oracle_.Asked(Term{3}, Term{3});
   EXPECT_EQ(Broken([&] { oracle_.Asked(Term{3}, Term{2}); }), "candidates are heard");
+}
+
+class CheckQuorumTest : public testing::Test {
+ protected:
+  static Instant At(int ms) { return Instant{} + Milliseconds(ms); }
+  static raft::Membership Of(std::initializer_list<NodeId> voters, NodeId learner) {
+    raft::Membership membership;
+    for (const NodeId voter : voters) {
+      membership.members[voter].voter = true;
+    }
+    membership.members[learner].learner = true;
+    return membership;
+  }
+  void Leads(int ms, Term term = Term{2}) { oracle_.Leads(term, membership_, At(ms)); }
+
+  const raft::Membership membership_ = Of({kA, kB, kC}, NodeId{4});
+  CheckQuorum oracle_{kA, Milliseconds(100)};
+};
+
+TEST_F(CheckQuorumTest, FindsALeaderThatHearsNoMajorityOfVoters) {
+  Leads(10);  // elected then at the latest
+  Leads(109);
+  oracle_.Heard(NodeId{4}, At(109));  // a learner
+  EXPECT_EQ(Broken([&] { Leads(110); }), "leaders are heard");
+}
+
+TEST_F(CheckQuorumTest, LetsALeaderBeThatIsHeard) {
+  Leads(10);
+  oracle_.Heard(kB, At(50));
+  Leads(149);
+  EXPECT_EQ(Broken([&] { Leads(150); }), "leaders are heard");
+  Leads(151, Term{3});  // elected again
+  oracle_.Started();
+  Leads(20);
 }
 
 }  // namespace
