@@ -23,6 +23,13 @@ Judge::Judge(std::size_t nodes, ProbeCounts& probes)
   }
 }
 
+void Judge::Begin(const raft::Membership& membership) {
+  committed_membership_ = membership;
+  for (const auto& [id, member] : membership.members) {
+    At(id).membership = membership;
+  }
+}
+
 void Judge::Started(NodeId id, const StoredState& stored, bool may_have_forgotten) {
   if (At(id).is_lost) {
     return;

@@ -77,7 +77,7 @@ class Judge {
   }
 
   // The configuration that the cluster begins with.
-  void Begin(const raft::Membership& membership) { committed_membership_ = membership; }
+  void Begin(const raft::Membership& membership);
   // The one that is in force when all that anybody has committed is applied.
   const raft::Membership& committed_membership() const { return committed_membership_; }
 
