@@ -42,6 +42,7 @@ SimNode::SimNode(NodeId id, const Settings& settings, const ClockError& clock, c
       vfs_(disk_, "simulated-" + std::to_string(id.value), random.Child(kSqlite)),
       patience_(id, Microseconds(settings.election_timeout_us)),
       check_quorum_(id, Microseconds(settings.election_timeout_us)),
+      transfers_(id, Microseconds(settings.election_timeout_us)),
       joined_(!IsSpare(settings, id)) {}
 
 SimNode::~SimNode() {
@@ -86,9 +87,10 @@ void SimNode::Start() {
                     {{.kind = Evidence::Kind::kStarted, .node = id_}});
   }
   membership_before_ = replica_->node().membership();
-  world_.judge.Configured(id_, membership_before_.membership);
+  world_.judge.Configured(id_, replica_->node());
   patience_.Started();
   check_quorum_.Started();
+  transfers_.Started();
   Step([](Replica&, Instant) {});
 }
 
@@ -206,7 +208,10 @@ void SimNode::Handle(const Event& event) {
       }
       Step([](Replica& replica, Instant local) { replica.Advance(local); });
       if (const raft::Node& node = replica_->node(); node.role() == Role::kLeader) {
-        check_quorum_.Leads(node.current_term(), node.membership().membership, LocalTime());
+        check_quorum_.Leads(node.current_term(), node.membership().membership);
+      }
+      if (!effects_wait_) {
+        transfers_.DoneWhatWasDue();
       }
       if (!effects_wait_ && deadline_ <= LocalTime()) {
         throw Violation("deadlines move", "node " + std::to_string(id_.value) +
@@ -242,6 +247,9 @@ void SimNode::Receive(const raft::Message& message) {
   } else if (message.term < replica_->node().current_term()) {
     world_.probes.Count(Probe::kMessageFromEarlierTermDelivered);
   }
+  if (ours && std::holds_alternative<raft::TimeoutNow>(message.body)) {
+    transfers_.Asked(message.term);
+  }
   const bool led = replica_->node().role() == Role::kLeader;
   Step([&](Replica& replica, Instant local) {
     const StaleReplies stale(replica.node(), message);
@@ -251,10 +259,10 @@ void SimNode::Receive(const raft::Message& message) {
   world_.judge.Heard(id_, message.from, *replica_);
   if (const auto* vote = std::get_if<raft::RequestVote>(&message.body);
       vote != nullptr && !vote->pre_vote && ours && !led && !IsStranger(message)) {
-    patience_.Asked(message.term, replica_->node().current_term());
+    patience_.Asked(message.term, replica_->node().current_term(), vote->transfer);
   }
   if (ours && message.term == replica_->node().current_term()) {
-    check_quorum_.Heard(message.from, LocalTime());
+    check_quorum_.Heard(message.from);
   }
   const bool from_a_leader = std::holds_alternative<raft::AppendEntries>(message.body) ||
                              std::holds_alternative<raft::InstallSnapshot>(message.body);
@@ -283,6 +291,7 @@ void SimNode::Submit(Request request, Duration patience) {
     const Index last = replica.node().log().last_index();
     replica.Submit(std::move(request), local);
     if (is_done_once_applied && replica.node().log().last_index() > last) {
+      transfers_.Took();
       waiting_requests_.Appended(id, last.Next());
     }
   });
@@ -335,6 +344,8 @@ void SimNode::Step(const Input& input) {
     commit_before_ = replica_->node().commit_index();
   }
   patience_.Now(LocalTime());
+  check_quorum_.Now(LocalTime());
+  transfers_.Now(LocalTime());
   input(*replica_, LocalTime());
   effects_wait_ = true;
   if (!handles_what_waited_ || !MayHandleMore()) {
@@ -364,7 +375,7 @@ void SimNode::TakeEffects() {
   }
   world_.judge.Stepped(id_, *replica_);
   if (effects.membership.has_value()) {
-    world_.judge.Configured(id_, effects.membership->membership);
+    world_.judge.Configured(id_, replica_->node());
   }
   TraceState();
   CarryOut(std::move(effects));
@@ -461,10 +472,12 @@ void SimNode::Notice(const raft::Event& event) {
     case raft::Event::Kind::kBecameFollower:
     case raft::Event::Kind::kLeaderChanged:
     case raft::Event::Kind::kSnapshotRejected:
-    case raft::Event::Kind::kTransferBegan:
     case raft::Event::Kind::kExpelled:
       return;
+    case raft::Event::Kind::kTransferBegan:
+      return transfers_.Began();
     case raft::Event::Kind::kTransferEnded:
+      transfers_.Ended();
       if (event.text.find("leads no more") == std::string::npos) {
         probes.Count(Probe::kTransferFailed);
       }
@@ -478,6 +491,10 @@ void SimNode::Notice(const raft::Message& sent) {
   if (const auto* vote = std::get_if<raft::RequestVoteReply>(&sent.body)) {
     if (!vote->granted) {
       world_.probes.Count(vote->pre_vote ? Probe::kPreVoteRefused : Probe::kVoteRefused);
+    }
+  } else if (const auto* ask = std::get_if<raft::RequestVote>(&sent.body)) {
+    if (ask->transfer) {
+      transfers_.Campaigns(sent.term);
     }
   } else if (const auto* append = std::get_if<raft::AppendEntriesReply>(&sent.body)) {
     if (!append->success) {

@@ -24,6 +24,7 @@
 #include "sim/oracles/check_quorum.h"
 #include "sim/oracles/judge.h"
 #include "sim/oracles/patience.h"
+#include "sim/oracles/transfers.h"
 #include "sim/oracles/waiting.h"
 #include "sim/plan.h"
 #include "sim/probes.h"
@@ -202,6 +203,7 @@ class SimNode {
 
   Patience patience_;
   CheckQuorum check_quorum_;
+  Transfers transfers_;
   Waiting waiting_requests_;
   raft::Role role_before_ = raft::Role::kFollower;  // the inputs whose effects were taken last
   Index commit_before_;

@@ -64,10 +64,10 @@ void Node::ProceedWithTransfer() {
     return;
   }
   Transfer& transfer = *leader->transfer;
-  const Member* target = membership().membership.Find(transfer.target);
-  if (target == nullptr || !target->voter) {
-    EndTransfer(false, "node " + std::to_string(transfer.target.value) + " is no voter any more");
-  } else if (now_ >= transfer.deadline) {
+  // Members do not change meanwhile, but that a joint configuration is left: for the half in which
+  // the target votes.
+  CORE_ASSERT(membership().membership.members.at(transfer.target).voter);
+  if (now_ >= transfer.deadline) {
     EndTransfer(false, "node " + std::to_string(transfer.target.value) +
                            " did not take over within an election timeout");
   } else if (!transfer.sent &&

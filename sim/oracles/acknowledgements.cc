@@ -23,4 +23,29 @@ void CheckAcknowledged(NodeId leader, Term term, NodeId follower, raft::LogPosit
   }
 }
 
+void Matches::Heard(Term term, NodeId follower, Index match) {
+  if (term != term_) {
+    term_ = term;
+    matches_.clear();
+  }
+  matches_[follower] = match;
+}
+
+void Matches::Configured(const raft::Node& leader) const {
+  if (leader.current_term() != term_) {
+    return;
+  }
+  for (const auto& [follower, match] : matches_) {
+    const raft::Progress* progress = leader.progress(follower);
+    if (progress != nullptr && progress->match_index() < match) {
+      const NodeId id = leader.config().id;
+      throw Violation("leaders count what is stored",
+                      "node " + std::to_string(id.value) + " has changed its configuration, and " +
+                          "forgotten that node " + std::to_string(follower.value) +
+                          " has stored index " + std::to_string(match.value),
+                      {{.kind = Evidence::Kind::kLed, .node = id, .term = term_}});
+    }
+  }
+}
+
 }  // namespace lockstep::sim

@@ -4,7 +4,10 @@
 #ifndef LOCKSTEP_SIM_ORACLES_ACKNOWLEDGEMENTS_H_
 #define LOCKSTEP_SIM_ORACLES_ACKNOWLEDGEMENTS_H_
 
+#include <map>
+
 #include "core/raft/message.h"
+#include "core/raft/node.h"
 #include "core/types.h"
 #include "sim/log_shadow.h"
 
@@ -15,6 +18,20 @@ namespace lockstep::sim {
 // that has a later term on disk is its leader's no more.
 void CheckAcknowledged(NodeId leader, Term term, NodeId follower, raft::LogPosition entry,
                        const LogShadow& durable, Index checkpoint);
+
+// What one leader knows of its followers. A change of members takes nothing of that away from those
+// that stay.
+class Matches {
+ public:
+  // It leads in `term`, and counts all up to `match` as stored by `follower`.
+  void Heard(Term term, NodeId follower, Index match);
+  // Its configuration has changed. Throws Violation if it knows less than before.
+  void Configured(const raft::Node& leader) const;
+
+ private:
+  Term term_;
+  std::map<NodeId, Index> matches_;
+};
 
 }  // namespace lockstep::sim
 

@@ -1,6 +1,5 @@
 #include "sim/oracles/check_quorum.h"
 
-#include <algorithm>
 #include <string>
 
 #include "sim/oracles/majorities.h"
@@ -14,13 +13,7 @@ void CheckQuorum::Started() {
   heard_.clear();
 }
 
-void CheckQuorum::Heard(NodeId from, Instant now) {
-  now_ = std::max(now_, now);
-  heard_[from] = now_;
-}
-
-void CheckQuorum::Leads(Term term, const raft::Membership& membership, Instant now) {
-  now_ = std::max(now_, now);
+void CheckQuorum::Leads(Term term, const raft::Membership& membership) {
   if (term != term_) {
     term_ = term;
     heard_.clear();

@@ -5,6 +5,7 @@
 #ifndef LOCKSTEP_SIM_ORACLES_CHECK_QUORUM_H_
 #define LOCKSTEP_SIM_ORACLES_CHECK_QUORUM_H_
 
+#include <algorithm>
 #include <map>
 
 #include "core/raft/membership.h"
@@ -21,12 +22,15 @@ class CheckQuorum {
   // A process starts: what was before is forgotten.
   void Started();
 
-  // A message of the node's own term came from `from`.
-  void Heard(NodeId from, Instant now);
+  // The node is told the time. What follows happens then.
+  void Now(Instant now) { now_ = std::max(now_, now); }
 
-  // The node, which goes by `membership`, was told the time and leads in `term`. Throws Violation
-  // if it should lead no more.
-  void Leads(Term term, const raft::Membership& membership, Instant now);
+  // A message of the node's own term came from `from`.
+  void Heard(NodeId from) { heard_[from] = now_; }
+
+  // The node, which goes by `membership`, has done what was due and leads in `term`. Throws
+  // Violation if it should lead no more.
+  void Leads(Term term, const raft::Membership& membership);
 
  private:
   NodeId node_;

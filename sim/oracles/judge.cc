@@ -100,11 +100,12 @@ void Judge::CheckStateLoaded(NodeId id, const kv::Summary& summary) {
   }
 }
 
-void Judge::Configured(NodeId id, const raft::Membership& membership) {
+void Judge::Configured(NodeId id, const raft::Node& raft) {
   if (At(id).is_lost) {
     return;
   }
-  At(id).membership = membership;
+  At(id).membership = raft.membership().membership;
+  At(id).matches.Configured(raft);
 }
 
 bool Judge::Knows(NodeId id, NodeId other) const {
@@ -235,7 +236,7 @@ void Judge::CheckApplied(Node& node, NodeId id, const Replica& replica) {
   node.applied = summary.applied_index;
 }
 
-void Judge::Heard(NodeId id, NodeId from, const Replica& replica) const {
+void Judge::Heard(NodeId id, NodeId from, const Replica& replica) {
   if (At(id).is_lost) {
     return;
   }
@@ -245,6 +246,7 @@ void Judge::Heard(NodeId id, NodeId from, const Replica& replica) const {
     return;  // does not lead
   }
   const Index match = progress->match_index();
+  At(id).matches.Heard(raft.current_term(), from, match);
   const std::optional<Term> held = raft.log().TermAt(match);
   const Term term = held ? *held : canonical_.TermAt(match);  // compacted, so it was committed
   const Node& follower = At(from);

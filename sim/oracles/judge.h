@@ -18,6 +18,7 @@
 #include "core/replica.h"
 #include "core/types.h"
 #include "sim/log_shadow.h"
+#include "sim/oracles/acknowledgements.h"
 #include "sim/oracles/bounds.h"
 #include "sim/oracles/canonical_log.h"
 #include "sim/oracles/digests.h"
@@ -65,7 +66,7 @@ class Judge {
   // The node sends a message.
   void Sent(const raft::Message& message) const;
   // The node has handled what `from` had to say.
-  void Heard(NodeId node, NodeId from, const Replica& replica) const;
+  void Heard(NodeId node, NodeId from, const Replica& replica);
   // The node is asked to read; it answers a request: with data, if that was a read.
   void ReadAsked(NodeId node, RequestId read) {
     At(node).reads.Asked(read, canonical_.last_index());
@@ -83,7 +84,7 @@ class Judge {
 
   // The configuration that `node` goes by from now on: when it starts, and after the step in which
   // that changes.
-  void Configured(NodeId node, const raft::Membership& membership);
+  void Configured(NodeId node, const raft::Node& raft);
 
   // ---- Disks
 
@@ -123,6 +124,7 @@ class Judge {
     Index applied;
     FreshReads reads;
     raft::Membership membership;  // that it goes by
+    Matches matches;
   };
 
   Node& At(NodeId node) { return nodes_[node.value - 1]; }

@@ -22,13 +22,15 @@ void Patience::Campaigns() const {
   }
 }
 
-void Patience::Asked(Term asked, Term current) const {
+void Patience::Asked(Term asked, Term current, bool transfer) const {
   const bool hears = heard_.has_value() && now_ < heard_->latest + election_timeout_;
-  if (!hears && current < asked) {
+  if ((!hears || transfer) && current < asked) {
     throw Violation("candidates are heard",
                     "node " + std::to_string(node_.value) +
-                        " hears from no leader and is in term " + std::to_string(current.value) +
-                        " after it was asked for a vote in term " + std::to_string(asked.value));
+                        (transfer ? " ignores whom a leader wants to lead, and is in term "
+                                  : " hears from no leader and is in term ") +
+                        std::to_string(current.value) + " after it was asked for a vote in term " +
+                        std::to_string(asked.value));
   }
 }
 

@@ -35,8 +35,9 @@ class Patience {
   void Campaigns() const;
 
   // A candidate has asked for its vote in `asked`, and the node is in term `current` now. Throws
-  // Violation if it has not even taken the term, though it hears from no leader.
-  void Asked(Term asked, Term current) const;
+  // Violation if it has not even taken the term, though it hears from no leader, or the leader
+  // wants it to (§3.10).
+  void Asked(Term asked, Term current, bool transfer) const;
 
  private:
   struct Moment {

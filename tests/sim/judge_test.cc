@@ -141,8 +141,8 @@ class SteppedTest : public JudgeTest {
     std::string error;
     StoredState stored;
     stored.image.membership.membership = raft::MembershipOf({kNode});
-    judge_.Configured(kNode, stored.image.membership.membership);
     replica_ = Replica::Start(config, std::move(stored), Random(1), Instant{}, &error);
+    judge_.Configured(kNode, replica_->node());
     replica_->Advance(Instant{} + Seconds(10));
     effects_ = replica_->TakeEffects();
   }

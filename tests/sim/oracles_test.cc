@@ -24,6 +24,7 @@
 #include "sim/oracles/log_matching.h"
 #include "sim/oracles/patience.h"
 #include "sim/oracles/promises.h"
+#include "sim/oracles/transfers.h"
 #include "sim/oracles/waiting.h"
 #include "sim/violation.h"
 
@@ -552,18 +553,24 @@ TEST_F(PatienceTest, FindsACandidateThatIsIgnoredThoughThereIsNoLeader) {
   At(50);
   oracle_.Heard();
   At(149);
-  oracle_.Asked(Term{3}, Term{2});
+  oracle_.Asked(Term{3}, Term{2}, false);
   At(150);
   At(20);  // after a step back it may think so
-  oracle_.Asked(Term{3}, Term{2});
+  oracle_.Asked(Term{3}, Term{2}, false);
   At(150);
-  oracle_.Asked(Term{3}, Term{3});
-  EXPECT_EQ(Broken([&] { oracle_.Asked(Term{3}, Term{2}); }), "candidates are heard");
+  oracle_.Asked(Term{3}, Term{3}, false);
+  EXPECT_EQ(Broken([&] { oracle_.Asked(Term{3}, Term{2}, false); }), "candidates are heard");
+}
+
+TEST_F(PatienceTest, FindsACandidateThatIsIgnoredThoughTheLeaderWantsIt) {
+  At(50);
+  oracle_.Heard();
+  EXPECT_EQ(Broken([&] { oracle_.Asked(Term{3}, Term{2}, true); }), "candidates are heard");
 }
 
 class CheckQuorumTest : public testing::Test {
  protected:
-  static Instant At(int ms) { return Instant{} + Milliseconds(ms); }
+  void At(int ms) { oracle_.Now(Instant{} + Milliseconds(ms)); }
   static raft::Membership Of(std::initializer_list<NodeId> voters, NodeId learner) {
     raft::Membership membership;
     for (const NodeId voter : voters) {
@@ -572,7 +579,10 @@ class CheckQuorumTest : public testing::Test {
     membership.members[learner].learner = true;
     return membership;
   }
-  void Leads(int ms, Term term = Term{2}) { oracle_.Leads(term, membership_, At(ms)); }
+  void Leads(int ms, Term term = Term{2}) {
+    At(ms);
+    oracle_.Leads(term, membership_);
+  }
 
   const raft::Membership membership_ = Of({kA, kB, kC}, NodeId{4});
   CheckQuorum oracle_{kA, Milliseconds(100)};
@@ -581,18 +591,54 @@ class CheckQuorumTest : public testing::Test {
 TEST_F(CheckQuorumTest, FindsALeaderThatHearsNoMajorityOfVoters) {
   Leads(10);  // elected then at the latest
   Leads(109);
-  oracle_.Heard(NodeId{4}, At(109));  // a learner
+  oracle_.Heard(NodeId{4});  // a learner
   EXPECT_EQ(Broken([&] { Leads(110); }), "leaders are heard");
 }
 
 TEST_F(CheckQuorumTest, LetsALeaderBeThatIsHeard) {
   Leads(10);
-  oracle_.Heard(kB, At(50));
+  At(50);
+  At(20);  // after a step back it goes by what it saw before
+  oracle_.Heard(kB);
   Leads(149);
   EXPECT_EQ(Broken([&] { Leads(150); }), "leaders are heard");
   Leads(151, Term{3});  // elected again
   oracle_.Started();
   Leads(20);
+}
+
+class TransfersTest : public testing::Test {
+ protected:
+  void At(int ms) { oracle_.Now(Instant{} + Milliseconds(ms)); }
+
+  const std::string property_ = "leadership is handed over in order";
+  Transfers oracle_{kA, Milliseconds(100)};
+};
+
+TEST_F(TransfersTest, FindsACommandThatIsTakenMeanwhile) {
+  oracle_.Took();
+  oracle_.Began();
+  EXPECT_EQ(Broken([&] { oracle_.Took(); }), property_);
+  oracle_.Ended();
+  oracle_.Took();
+}
+
+TEST_F(TransfersTest, FindsOneThatDoesNotEnd) {
+  At(50);
+  oracle_.Began();
+  At(149);
+  oracle_.DoneWhatWasDue();
+  At(150);
+  EXPECT_EQ(Broken([&] { oracle_.DoneWhatWasDue(); }), property_);
+  oracle_.Started();
+  oracle_.DoneWhatWasDue();
+}
+
+TEST_F(TransfersTest, FindsACampaignThatNobodyAskedFor) {
+  EXPECT_EQ(Broken([&] { oracle_.Campaigns(Term{2}); }), property_);
+  oracle_.Asked(Term{1});
+  oracle_.Campaigns(Term{2});
+  EXPECT_EQ(Broken([&] { oracle_.Campaigns(Term{3}); }), property_);
 }
 
 }  // namespace
