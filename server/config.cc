@@ -151,7 +151,8 @@ absl::Status SetMembers(const Values& values, Settings* settings) {
   return absl::OkStatus();
 }
 
-absl::Status SetJoin(const Values& values, Settings* settings) {
+template <auto kMember>
+absl::Status SetAddressList(const Values& values, Settings* settings) {
   std::vector<Address> addresses;
   for (const std::string& value : values) {
     const absl::StatusOr<Address> address = ParseMemberAddress(value);
@@ -160,7 +161,7 @@ absl::Status SetJoin(const Values& values, Settings* settings) {
     }
     addresses.push_back(*address);
   }
-  settings->join = std::move(addresses);
+  (settings->*kMember) = std::move(addresses);
   return absl::OkStatus();
 }
 
@@ -326,10 +327,20 @@ std::vector<Setting> MakeSettings() {
        "Client address of a member of a running cluster, which is asked to take this node in; once "
        "for each member to ask. Takes the place of node-id and peer. Once the node has joined, its "
        "data-dir knows who it is, and nobody is asked any more.",
-       SettingKind::kList, &SetJoin, &ShowNothing},
+       SettingKind::kList, &SetAddressList<&S::join>, &ShowNothing},
+      {"bootstrap-expect", "Joining", "MACHINES",
+       "This node and others that are started with the same flags form a cluster of so many, "
+       "once all of them are there: exactly one, exactly once. Takes the place of node-id, peer "
+       "and join. Once the cluster is there, it means nothing any more.",
+       SettingKind::kNumber, &SetNumber<&S::bootstrap_expect, 1, raft::kMembersMax>, &ShowNothing},
+      {"discover", "Joining", "HOST:PORT",
+       "Peer address of a machine that is to form the cluster, once for each, this one included. "
+       "Goes with bootstrap-expect.",
+       SettingKind::kList, &SetAddressList<&S::discover>, &ShowNothing},
       {"discovery-srv", "Joining", "DOMAIN",
        "Takes the place of join: the members to ask are those that DNS names in the SRV records "
-       "_lockstep-client._tcp.DOMAIN.",
+       "_lockstep-client._tcp.DOMAIN. With bootstrap-expect it takes the place of discover, with "
+       "_lockstep-peer._tcp.DOMAIN.",
        SettingKind::kText, &SetChecked<&S::discovery_srv, &net::CheckDomain>, &ShowNothing},
       {"dns-server", "Joining", "IP:PORT",
        "The name server to ask for discovery-srv, instead of the system's.", SettingKind::kText,
@@ -455,10 +466,6 @@ absl::Status CheckAddresses(const Settings& settings) {
   return absl::OkStatus();
 }
 
-bool IsDialable(const Address& address) {
-  return address.port != 0 && address.host != "0.0.0.0" && address.host != "::";
-}
-
 absl::Status CheckJoining(const Settings& settings) {
   if (settings.node_id != NodeId()) {
     return Invalid("node-id: a node that joins gets its number from the cluster");
@@ -486,6 +493,42 @@ absl::Status CheckJoining(const Settings& settings) {
   return absl::OkStatus();
 }
 
+absl::Status CheckForming(const Settings& settings) {
+  const std::pair<bool, const char*> contradicts[] = {
+      {settings.node_id != NodeId(), "node-id"},
+      {!settings.members.empty(), "peer"},
+      {!settings.join.empty(), "join"},
+      {settings.join_as_learner, "join-as"},
+      {settings.join_replaces != NodeId(), "join-replaces"},
+      {settings.join_priority != 0, "join-priority"}};
+  for (const auto& [given, name] : contradicts) {
+    if (given) {
+      return Invalid(absl::StrCat("bootstrap-expect and ", name, " contradict each other"));
+    }
+  }
+  if (settings.discover.empty() == settings.discovery_srv.empty()) {
+    return Invalid(
+        "bootstrap-expect: one of discover and discovery-srv must say where to find the others");
+  }
+  std::set<std::string> addresses;
+  for (const Address& address : settings.discover) {
+    if (!addresses.insert(address.ToString()).second) {
+      return Invalid(absl::StrCat("discover: ", address.ToString(), " is listed twice"));
+    }
+  }
+  if (!addresses.empty() && addresses.size() != settings.bootstrap_expect) {
+    return Invalid(absl::StrCat("discover lists ", addresses.size(),
+                                " machines, bootstrap-expect says ", settings.bootstrap_expect));
+  }
+  if (!settings.listen_peer || !settings.listen_client) {
+    return Invalid("bootstrap-expect: listen-peer and listen-client are required");
+  }
+  if (settings.listen_peer->port == 0 || settings.listen_client->port == 0) {
+    return Invalid("bootstrap-expect: listen-peer and listen-client need ports that stay");
+  }
+  return absl::OkStatus();
+}
+
 // A node whose number and members are given.
 absl::Status CheckMembers(const Settings& settings) {
   if (settings.members.empty()) {
@@ -502,6 +545,7 @@ absl::Status CheckMembers(const Settings& settings) {
   }
   const std::pair<bool, const char*> only_joining[] = {
       {!settings.dns_server.empty(), "dns-server"},
+      {!settings.discover.empty(), "discover"},
       {settings.join_as_learner, "join-as"},
       {settings.join_replaces != NodeId(), "join-replaces"},
       {settings.join_priority != 0, "join-priority"},
@@ -519,6 +563,10 @@ absl::Status CheckMembers(const Settings& settings) {
 }
 
 }  // namespace
+
+bool IsDialable(const Address& address) {
+  return address.port != 0 && address.host != "0.0.0.0" && address.host != "::";
+}
 
 ClusterId ClusterIdFromName(std::string_view name) {
   // FNV-1a, 64 bits; the top bit is cleared because SQLite's integers are signed.
@@ -600,14 +648,16 @@ const Setting* FindSetting(std::string_view name) {
 }
 
 absl::Status Check(const Settings& settings) {
-  const bool joining = settings.joins();
+  const bool joining = settings.joins() || settings.forms();
   if (!joining && settings.node_id == NodeId()) {
     return Invalid("node-id is required");
   }
   if (settings.data_dir.empty()) {
     return Invalid("data-dir is required");
   }
-  if (const absl::Status status = joining ? CheckJoining(settings) : CheckMembers(settings);
+  if (const absl::Status status = settings.forms()   ? CheckForming(settings)
+                                  : settings.joins() ? CheckJoining(settings)
+                                                     : CheckMembers(settings);
       !status.ok()) {
     return status;
   }

@@ -46,6 +46,10 @@ struct Settings {
   // system's).
   std::string discovery_srv;
   std::string dns_server;
+  // Of one of so many machines that form a cluster (0: it does not): the peer addresses of all, or
+  // `discovery_srv` to find them.
+  std::uint64_t bootstrap_expect = 0;
+  std::vector<Address> discover;
   bool join_as_learner = false;
   NodeId join_replaces;  // 0: nobody
   std::uint64_t join_priority = 0;
@@ -79,7 +83,9 @@ struct Settings {
   LogFormat log_format = LogFormat::kLogfmt;
 
   // Whether it asks a running cluster to take it in.
-  bool joins() const { return !join.empty() || !discovery_srv.empty(); }
+  bool joins() const { return !forms() && (!join.empty() || !discovery_srv.empty()); }
+  // Whether it forms a cluster with others.
+  bool forms() const { return bootstrap_expect > 0; }
   ClusterId cluster_id() const;
   Address peer_address() const;    // to listen on. REQUIRES: Check(*this) is OK.
   Address client_address() const;  // to listen on. REQUIRES: Check(*this) is OK.
@@ -89,6 +95,9 @@ struct Settings {
   ReplicaConfig replica() const;       // but for the incarnation, which its files know
   raft::Membership beginning() const;  // the cluster's, as it begins
 };
+
+// Whether others can reach it: it has a port, and its host is not that of all interfaces.
+bool IsDialable(const Address& address);
 
 // The number that stands for a cluster's name in every message and file; never 0. Part of the
 // on-disk identity: the same name gives the same id in every version.

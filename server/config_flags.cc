@@ -104,7 +104,7 @@ absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& argu
   }
   app.footer(
       "A setting's key in the file is its flag without the dashes: election-timeout-ms = 500;\n"
-      "peer and join take a list of texts.\n\n" +
+      "peer, join and discover take a list of texts.\n\n" +
       DescribeExitCodes());
 
   try {

@@ -15,7 +15,9 @@ std::string DescribeExitCodes() {
          "  6  a second signal ended the process before its clean shutdown was done\n"
          "  7  this node was removed from its cluster, or lost the files that it was a member "
          "with\n"
-         "  8  the cluster that was asked to take this node in (--join) has refused\n";
+         "  8  the cluster that was asked to take this node in (--join) has refused, or it has "
+         "formed\n"
+         "     without this node (--bootstrap-expect)\n";
 }
 
 }  // namespace lockstep::server

@@ -16,7 +16,7 @@ enum class ExitCode : int {
   kDiskFailed = 5,    // reading or writing the data failed while the node ran
   kForced = 6,        // a second signal cut the clean shutdown short
   kExpelled = 7,      // this node is no member of its cluster any more, and never will be
-  kNotJoined = 8,     // the cluster that it asked to take it in has refused
+  kNotJoined = 8,     // the cluster that it asked to take it in has refused, or formed without it
 };
 
 // The table above for --help: one line per code.

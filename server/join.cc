@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "net/client.h"
 #include "server/folder.h"
+#include "server/form.h"
 #include "server/member_file.h"
 #include "server/sealed_text.h"
 #include "storage/node_store.h"
@@ -63,7 +64,8 @@ class Joiner {
       if (std::optional<StartFailure> failure = MoveAside()) {
         return *failure;
       }
-      if (std::optional<StartFailure> failure = AskCluster()) {
+      const bool forms = settings_.forms() && record_.repairs == NodeId();
+      if (std::optional<StartFailure> failure = forms ? FormCluster() : AskCluster()) {
         return *failure;
       }
       if (record_.node == NodeId()) {
@@ -93,6 +95,11 @@ class Joiner {
                          ": empty, but initial-cluster-state says that this node has been "
                          "started before"));
       }
+      if (settings_.forms()) {
+        if (const std::string failure = BeginForming(folder_); !failure.empty()) {
+          return DataFailure(failure);
+        }
+      }
       record_.cluster = settings_.cluster_id();
       record_.incarnation = DrawIncarnation();
       return Store();
@@ -110,7 +117,7 @@ class Joiner {
                                       settings_.cluster_name, "'"));
     }
     record_ = *record;
-    return std::nullopt;
+    return CheckBegun();
   }
 
   // The record is damaged. Files that are whole know all that it said once they were made, but for
@@ -232,6 +239,45 @@ class Joiner {
     return failure.empty() ? std::nullopt : std::optional(DataFailure(failure));
   }
 
+  // What was begun in one way must not be ended in another: somebody may count on it.
+  std::optional<StartFailure> CheckBegun() {
+    const auto forming = ReadForming(folder_);
+    if (const auto* failure = std::get_if<StartFailure>(&forming)) {
+      return *failure;
+    }
+    const bool formed = std::holds_alternative<FormingState>(forming);
+    const bool asks = record_.node == NodeId() && record_.repairs == NodeId();
+    if (asks && formed != settings_.forms()) {
+      return DataFailure(absl::StrCat(
+          folder_.string(), formed ? ": of a node that was to form a cluster: start it with "
+                                     "bootstrap-expect, or with an empty data-dir"
+                                   : ": of a node that has asked a cluster to take it in: start it "
+                                     "with join, or with an empty data-dir"));
+    }
+    if (const auto* state = std::get_if<FormingState>(&forming);
+        state != nullptr && state->phase == FormingPhase::kDecided &&
+        NodeOf(state->proposal, record_.incarnation) == record_.node) {
+      beginning_ = MembershipOf(state->proposal);
+    }
+    return std::nullopt;
+  }
+
+  // Leaves record_.node 0 if it has given up.
+  std::optional<StartFailure> FormCluster() {
+    const auto formed = Form(settings_, record_.incarnation, &log_, give_up_);
+    if (const auto* failure = std::get_if<StartFailure>(&formed)) {
+      return *failure;
+    }
+    if (const auto* proposal = std::get_if<Proposal>(&formed)) {
+      record_.node = NodeOf(*proposal, record_.incarnation);
+      beginning_ = MembershipOf(*proposal);
+      log_.Write(LogLevel::kInfo, "formed",
+                 {Field("as", record_.node), Field("members", raft::ToText(beginning_))});
+      return Store();
+    }
+    return std::nullopt;
+  }
+
   // Leaves record_.node 0 if it has given up.
   std::optional<StartFailure> AskCluster() {
     if (record_.repairs != NodeId()) {
@@ -286,10 +332,10 @@ class Joiner {
   }
 
   std::optional<StartFailure> MakeFiles() {
-    // The members are told by the log that it will receive.
+    // Who joins is told the members by the log that it will receive.
     const absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
         folder_.string(), "", storage::Identity{record_.cluster, record_.node},
-        storage::FirstStart{.incarnation = record_.incarnation, .membership = {}});
+        storage::FirstStart{.incarnation = record_.incarnation, .membership = beginning_});
     if (!store.ok()) {
       return DataFailure(std::string(store.status().message()));
     }
@@ -304,6 +350,7 @@ class Joiner {
   const std::filesystem::path path_;
   JoinRecord record_;
   std::optional<MemberFile> known_;  // read for a repair
+  raft::Membership beginning_;       // of a cluster that was formed
 };
 
 }  // namespace

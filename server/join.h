@@ -1,11 +1,13 @@
-// How a node becomes a member of a running cluster: a new one (--join), or one whose files were
-// damaged and which takes its own place again, empty and under a new number (server/repair.h).
+// How a node becomes a member of a cluster: of a running one (--join), of one that it forms with
+// others (--bootstrap-expect; server/form.h), or again, if its files were damaged: it then takes
+// its own place, empty and under a new number (server/repair.h).
 //
 // What it knows of that is in its data folder, in the file `join`: first the incarnation that it
 // has drawn and, for a repair, which files are to be moved out of the way; then the number that the
-// cluster gave it; then that its files were made. Each is durable before what depends on it. After
-// a crash at any moment the next start goes on from there: the cluster gives the same number to the
-// same incarnation, and a folder that lost the files that it once had is not used again.
+// cluster gave it or that was agreed on; then that its files were made. Each is durable before what
+// depends on it. After a crash at any moment the next start goes on from there: the cluster gives
+// the same number to the same incarnation, and a folder that lost the files that it once had is not
+// used again.
 
 #ifndef LOCKSTEP_SERVER_JOIN_H_
 #define LOCKSTEP_SERVER_JOIN_H_
@@ -72,7 +74,7 @@ class FolderLock {
 // Sees to it that `settings.data_dir` holds the files of a member, asking the cluster for as long
 // as it takes, or until `give_up()`: a few seconds after that is true, nothing (monostate) is
 // returned. Returns the node's number, with which it is to be started, with its files there.
-// REQUIRES: Check(settings) is OK; settings.joins(), or RecordDecides().
+// REQUIRES: Check(settings) is OK; settings.joins(), settings.forms(), or RecordDecides().
 std::variant<std::monostate, NodeId, StartFailure> Join(const Settings& settings, NodeLog* log,
                                                         const std::function<bool()>& give_up);
 

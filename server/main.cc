@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/config.h"
 #include "server/driver.h"
+#include "server/form.h"
 #include "server/join.h"
 #include "server/log.h"
 #include "server/mailbox.h"
@@ -102,14 +103,20 @@ void Become(NodeId id, Settings* settings) {
 // Nothing: it was asked to end before it had joined. `settings` become those of who it is.
 std::variant<std::monostate, std::unique_ptr<Node>, StartFailure> StartOrRepair(
     Settings* settings, NodeLog* log, Mailbox<Ending>* endings) {
+  if (settings->forms()) {
+    SetAdvertised(NodeId(), settings, log);
+  }
   while (true) {
-    if (settings->joins() || RecordDecides(settings->data_dir)) {
+    if (settings->joins() || settings->forms() || RecordDecides(settings->data_dir)) {
       const auto joined = Join(*settings, log, [endings] { return endings->size() > 0; });
       if (const auto* failure = std::get_if<StartFailure>(&joined)) {
         return *failure;
       }
       if (std::holds_alternative<std::monostate>(joined)) {
         return std::monostate();
+      }
+      if (settings->forms()) {
+        SetAdvertised(std::get<NodeId>(joined), settings, log);
       }
       Become(std::get<NodeId>(joined), settings);
       log->SetNode(settings->node_id);

@@ -19,6 +19,8 @@
 #include "server/cluster_service.h"
 #include "server/driver.h"
 #include "server/folder.h"
+#include "server/form.h"
+#include "server/forming_service.h"
 #include "server/join.h"
 #include "server/kv_service.h"
 #include "server/member_file.h"
@@ -283,6 +285,7 @@ class Node::Impl {
     grpc::ServerBuilder peers;
     net::ConfigurePeerServer(peers);
     peers.RegisterService(peer_service_.get());
+    peers.RegisterService(&forming_service_);
     peer_server_ = Listen(peers, &addresses_.peer);
     if (peer_server_ == nullptr) {
       return in_use("listen-peer", addresses_.peer);
@@ -331,6 +334,8 @@ class Node::Impl {
   ServiceContext context_;
   KvService kv_service_{&context_};
   ClusterService cluster_service_{&context_};
+  FormingService forming_service_{
+      [view = ViewOfMember(settings_)](const std::string&) { return view; }};
 
   std::optional<storage::NodeStore> store_;
   std::optional<SqliteDisk> disk_;

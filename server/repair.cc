@@ -47,7 +47,7 @@ bool HasOthers(const Settings& settings, const std::optional<MemberFile>& known)
         known->membership.members.begin(), known->membership.members.end(),
         [&](const auto& each) { return each.first != settings.node_id && each.second.voter; });
   }
-  return settings.joins() || settings.members.size() > 1;
+  return settings.joins() || settings.bootstrap_expect > 1 || settings.members.size() > 1;
 }
 
 std::string OneLine(std::string text) {

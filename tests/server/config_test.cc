@@ -55,6 +55,23 @@ Arguments Joining(const Arguments& more = {}) {
   return arguments;
 }
 
+// Of one of two machines that form a cluster.
+Arguments Forming(const Arguments& more = {}) {
+  Arguments arguments = {"--bootstrap-expect", "2",    "--discover",    "a:1", "--discover", "b:1",
+                         "--data-dir",         "data", "--listen-peer", "a:1"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(FlagsTest, ANodeThatFormsAClusterNeedsNoNumber) {
+  const absl::StatusOr<Invocation> invocation =
+      ParseCommandLine(Forming({"--listen-client", "0.0.0.0:2"}));
+  ASSERT_TRUE(invocation.ok()) << invocation.status();
+  EXPECT_TRUE(invocation->settings.forms());
+  EXPECT_FALSE(invocation->settings.joins());
+  EXPECT_EQ(invocation->settings.discover.size(), 2u);
+}
+
 TEST(FlagsTest, ANodeThatJoinsNeedsNoNumberAndNoMembers) {
   const absl::StatusOr<Invocation> invocation =
       ParseCommandLine(Joining({"--listen-peer", "0.0.0.0:7101", "--advertise-peer", "c:7101",
@@ -137,6 +154,21 @@ TEST(FlagsTest, EachMistakeIsNamed) {
       {Joining({"--listen-peer", "c:7101", "--discovery-srv", "example.test"}),
        "join and discovery-srv contradict each other: both say whom to ask"},
       {Joining({"--discovery-srv", "exa mple"}), "--discovery-srv: 'exa mple' is not a domain"},
+      {Forming({"--listen-client", "a:2", "--node-id", "1"}),
+       "bootstrap-expect and node-id contradict each other"},
+      {Forming({"--listen-client", "a:2", "--join", "b:2"}),
+       "bootstrap-expect and join contradict each other"},
+      {Forming({"--listen-client", "a:2", "--discovery-srv", "example.test"}),
+       "bootstrap-expect: one of discover and discovery-srv must say where to find the others"},
+      {Forming({"--listen-client", "a:2", "--discover", "b:1"}), "discover: b:1 is listed twice"},
+      {Forming({"--listen-client", "a:2", "--discover", "c:1"}),
+       "discover lists 3 machines, bootstrap-expect says 2"},
+      {Forming(), "bootstrap-expect: listen-peer and listen-client are required"},
+      {Forming({"--listen-client", "a:0"}),
+       "bootstrap-expect: listen-peer and listen-client need ports that stay"},
+      {Valid({"--discover", "b:1"}), "discover means nothing without join or discovery-srv"},
+      {Joining({"--bootstrap-expect", "65"}),
+       "--bootstrap-expect: '65' is not a whole number from 1 to 64"},
       {Joining({"--dns-server", "localhost:53"}),
        "--dns-server: 'localhost:53' is not a name server's IP:PORT or [IPV6]:PORT"},
       {Joining({"--join", "a"}), "--join: 'a' is not an address: expected HOST:PORT"},
