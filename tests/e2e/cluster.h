@@ -46,6 +46,7 @@ class Cluster {
 
   bool running(int node) const { return processes_.contains(node); }
   int size() const { return options_.nodes; }
+  pid_t pid(int node) const { return processes_.at(node)->pid(); }  // of one that runs
   std::string client_address(int node) const;
   std::string metrics_address(int node) const;
   std::vector<std::string> endpoints() const;
