@@ -57,6 +57,15 @@ void Machines::Restart(int machine) {
   processes_[machine] = std::make_unique<Process>(commands_.at(machine));
 }
 
+void Machines::RestartAt(int machine, int place) {
+  for (std::string& argument : commands_.at(machine)) {
+    argument = argument == peer_address(machine) ? peer_address(place)
+               : argument == endpoint(machine)   ? endpoint(place)
+                                                 : argument;
+  }
+  Restart(machine);
+}
+
 void Machines::Kill(int machine) {
   processes_[machine]->Signal(SIGKILL);
   processes_[machine]->Wait(std::chrono::seconds(20));

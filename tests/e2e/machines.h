@@ -42,6 +42,8 @@ class Machines {
 
   // Its last command once more.
   void Restart(int machine);
+  // The same, with the addresses of machine `place`, which nobody else has.
+  void RestartAt(int machine, int place);
   // The machine is as new: what is started on it next has another folder.
   void Wipe(int machine) { ++generations_[machine]; }
   void Kill(int machine);  // SIGKILL

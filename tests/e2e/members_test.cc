@@ -117,6 +117,41 @@ TEST(MembersTest, WhoWasAwayWhileAllOthersWereReplacedIsFound) {
   });
 }
 
+// An operator tells the cluster the new addresses while the member is away, and then it is found
+// there: it votes, it is sent what it has missed, and clients are told where it leads.
+TEST(MembersTest, AMemberThatMovesIsFoundAtItsNewAddress) {
+  const storage::TemporaryFolder folder;
+  Machines machines(folder.path(), kMachines);
+  machines.Begin(0);
+  machines.WaitForVoters({0});
+  machines.Join(1, 0);
+  const std::string moved = std::to_string(machines.WaitForVoters({0, 1}).at(1));
+  machines.Join(2, 0);
+  const std::map<int, std::uint64_t> before = machines.WaitForVoters({0, 1, 2});
+  machines.Kill(1);
+  const Result updated =
+      machines.Ctl({"member", "update", moved, "--peer-address", machines.peer_address(3),
+                    "--client-address", machines.endpoint(3)});
+  EXPECT_EQ(updated.exit_code, 0) << updated.err;
+  ASSERT_TRUE(machines.client().Put("a", "1").done());
+  machines.RestartAt(1, 3);
+  EXPECT_EQ(machines.WaitForVoters({0, 2, 3}).at(3), before.at(1)) << "as the same node";
+  // Without the other follower its vote is needed, and its disk.
+  machines.Kill(2);
+  ASSERT_TRUE(machines.client().Put("b", "2").done());
+  machines.WaitUntil("it leads", [&] {
+    return machines.Ctl({"leader", "transfer", moved}).exit_code == 0;
+  });
+  machines.Kill(0);
+  machines.Restart(0);
+  ASSERT_TRUE(machines.client().Put("c", "3").done());
+  const auto outcome = machines.client().Get(std::vector<std::string>{"a", "b", "c"});
+  ASSERT_TRUE(outcome.done());
+  for (const auto& key : outcome.value().keys) {
+    EXPECT_TRUE(key.has_value());
+  }
+}
+
 TEST(MembersTest, MembersAreFoundByDns) {
   if (!NameServer::IsInstalled()) {
     GTEST_SKIP() << "no dnsmasq: scripts/setup --test installs it";
