@@ -252,6 +252,38 @@ TEST(BootstrapTest, WhoIsNotOneOfThemIsToldToJoin) {
   EXPECT_NE(joining.err.find("was to form a cluster"), std::string::npos) << joining.err;
 }
 
+// Damaged files are not lost ones: the node takes its own place again, and stays what it became,
+// also where it does not know its own address but from having formed the cluster.
+TEST(BootstrapTest, AMemberWhoseFilesAreDamagedComesBackByItself) {
+  const storage::TemporaryFolder folder;
+  Forming forming(folder.path(), 3, 3);
+  forming.ListenEverywhere();
+  for (const std::size_t i : {0, 1, 2}) {
+    forming.Start(i);
+  }
+  forming.WaitForCluster();
+  forming.Kill(1);
+  std::filesystem::resize_file(forming.folder(1) + "/state.db", 5000);
+  forming.Start(1);
+  forming.WaitForLog(1, "event=ready");
+  EXPECT_TRUE(forming.Says(1, "event=data-damaged")) << forming.log(1);
+  const auto is_voter_at_its_address = [&] {
+    const auto members = forming.client().Members();
+    return members.done() && members.value().members_size() == 3 &&
+           members.value().members(2).node_id() == 4 &&
+           members.value().members(2).standing() == v1::Member::VOTER &&
+           members.value().members(2).peer_address() == forming.peer_address(1) &&
+           members.value().members(2).client_address() == forming.client_address(1);
+  };
+  forming.WaitUntil("it is a voter again", is_voter_at_its_address);
+  forming.Kill(1);
+  forming.Start(1);
+  forming.WaitForLog(1, "event=ready");
+  forming.Kill(0);
+  forming.WaitUntil("it is needed, and is there",
+                    [&] { return forming.client().Put("other", "value").done(); });
+}
+
 TEST(BootstrapTest, MachinesFindEachOtherByDnsAndNeedNotKnowTheirOwnNames) {
   if (!NameServer::IsInstalled()) {
     GTEST_SKIP() << "no dnsmasq: scripts/setup --test installs it";
