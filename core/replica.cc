@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/assert.h"
+#include "core/digest_watch.h"
 #include "core/kv/codec.h"
 #include "core/kv/machine.h"
 #include "core/raft/node.h"
@@ -28,6 +29,7 @@ class Replica::Impl {
 
   void Receive(const raft::Message& message, Instant now) {
     node_.Receive(message, now);
+    CompareDigests(message);
     Proceed();
   }
 
@@ -92,6 +94,7 @@ class Replica::Impl {
       return;
     }
     machine_ = std::move(installation_->machine);
+    digests_.Forget();
     installation_.reset();
     checkpoint_.reset();
     checkpoint_index_ = applied();
@@ -144,7 +147,16 @@ class Replica::Impl {
     if (from_node.received_snapshot) {
       Install(*std::move(from_node.received_snapshot));
     }
+    TellDigests(from_node.messages);
     Effects effects = std::exchange(effects_, {});
+    if (digests_.diverged()) {
+      // Nothing that it would say can be trusted.
+      effects = {.deadline = Instant::Never()};
+      if (!std::exchange(told_divergence_, true)) {
+        effects.diverged = digests_.diverged();
+      }
+      return effects;
+    }
     effects.write = std::move(from_node.write);
     effects.messages = std::move(from_node.messages);
     effects.snapshots_wanted = std::move(from_node.snapshots_wanted);
@@ -189,6 +201,46 @@ class Replica::Impl {
   };
 
   Index applied() const { return machine_.applied_index(); }
+
+  // ---- Digests (core/digest_watch.h)
+
+  bool Leads() const { return node_.role() == Role::kLeader; }
+
+  // What a message says of digests, once the node has seen it: whoever it would not listen to is
+  // not listened to here.
+  void CompareDigests(const raft::Message& message) {
+    if (message.state.index == Index() || message.term != node_.current_term() ||
+        message.to != config_.raft.id || message.cluster != config_.raft.cluster) {
+      return;
+    }
+    if (std::holds_alternative<raft::AppendEntries>(message.body)) {
+      if (message.from == node_.leader()) {
+        digests_.Learned(message.state);
+      }
+    } else if (Leads() && std::holds_alternative<raft::AppendEntriesReply>(message.body)) {
+      const raft::Member* member = node_.membership().membership.Find(message.from);
+      if (member != nullptr &&
+          (member->incarnation == Incarnation() || member->incarnation == message.incarnation)) {
+        digests_.Reported(message.from, message.state);
+        agreed_ = digests_.Agree(config_.raft.id, node_.membership().membership);
+      }
+    }
+  }
+
+  void TellDigests(std::vector<raft::Message>& messages) {
+    if (reports_of_ != node_.current_term()) {
+      reports_of_ = node_.current_term();
+      digests_.ForgetReports();
+      agreed_ = {};
+    }
+    for (raft::Message& message : messages) {
+      if (std::holds_alternative<raft::AppendEntries>(message.body)) {
+        message.state = agreed_;
+      } else if (std::holds_alternative<raft::AppendEntriesReply>(message.body)) {
+        message.state = digests_.latest();
+      }
+    }
+  }
 
   void Proceed() {
     Apply();
@@ -345,6 +397,9 @@ class Replica::Impl {
       ++entries_since_checkpoint_;
       bytes_since_checkpoint_ += entry.payload.size();
       const std::optional<kv::CommandResult> result = machine_.Apply(entry);
+      if (applied().value % config_.digest_interval == 0) {
+        digests_.Note({applied(), machine_.summary().digest});
+      }
       while (!waiters_.empty() && waiters_.begin()->first <= entry.index) {
         const Waiter waiter = waiters_.begin()->second;
         if (waiter.term != entry.term) {
@@ -444,6 +499,11 @@ class Replica::Impl {
   std::set<RequestId> await_leave_;       // membership changes that are applied but for leaving
   std::optional<RequestId> transfer_;
   std::multimap<Index, RequestId> confirmed_reads_;  // by the index that must be applied first
+
+  DigestWatch digests_;
+  Term reports_of_;           // when they came
+  raft::StateDigest agreed_;  // what this leader tells
+  bool told_divergence_ = false;
 
   Index checkpoint_index_;  // what state.db durably holds
   CheckpointId last_checkpoint_id_;

@@ -40,6 +40,9 @@ struct ReplicaConfig {
   // A checkpoint is written once so much was applied since the last, whichever comes first.
   std::uint64_t checkpoint_entries = 10'000;
   std::uint64_t checkpoint_bytes = 16 << 20;
+  // Replicas compare their digests at the indexes that are multiples of this (core/digest_watch.h).
+  // The same on all nodes, or they compare at common multiples only. Not 0.
+  std::uint64_t digest_interval = 256;
 };
 
 // What the two files of a node held when it started. raft::DurableState{} and kv::Image{} for a
@@ -139,6 +142,9 @@ struct Effects {
   // This node is no member any more, and says why: it is to stop, and not to start again with these
   // files.
   std::optional<std::string> expelled;
+  // The data here is not what a majority has, as this says: the node is to stop, and not to start
+  // again with these files. It serves nothing and sends nothing from now on.
+  std::optional<std::string> diverged;
   std::vector<Reply> replies;  // each accepted request gets exactly one
   std::vector<Event> events;
   // Call Advance() no later than this local time, even if nothing else happens.

@@ -318,6 +318,9 @@ absl::Status CheckEnvelope(const v1::PeerMessage& message) {
   if (absl::Status status = CheckNumber(message.incarnation(), "incarnation"); !status.ok()) {
     return status;
   }
+  if (absl::Status status = CheckNumber(message.state_index(), "state_index"); !status.ok()) {
+    return status;
+  }
   // Only who has never heard of an election may refuse without a term.
   const bool refuses =
       message.has_refused() || message.has_knock() ||
@@ -351,6 +354,8 @@ std::string EncodeMessage(const raft::Message& message) {
   out.set_to(message.to.value);
   out.set_incarnation(message.incarnation.value);
   out.set_term(message.term.value);
+  out.set_state_index(message.state.index.value);
+  out.set_state_digest(message.state.digest);
   std::visit([&out](const auto& body) { Encode(body, &out); }, message.body);
   return out.SerializeAsString();
 }
@@ -372,8 +377,13 @@ absl::StatusOr<raft::Message> DecodeMessage(std::string_view bytes) {
   if (!body.ok()) {
     return body.status();
   }
-  return raft::Message{{message.cluster_id()},  {message.from()}, {message.to()},
-                       {message.incarnation()}, {message.term()}, *std::move(body)};
+  return raft::Message{{message.cluster_id()},
+                       {message.from()},
+                       {message.to()},
+                       {message.incarnation()},
+                       {message.term()},
+                       *std::move(body),
+                       {{message.state_index()}, message.state_digest()}};
 }
 
 }  // namespace lockstep::net

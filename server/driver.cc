@@ -261,6 +261,9 @@ void Driver::CarryOut(Effects effects) {
   }
   deadline_ = effects.deadline;
   Observe(effects.events);
+  if (effects.diverged) {
+    observer_->OnDiverged(*effects.diverged);
+  }
   if (effects.expelled) {
     observer_->OnExpelled(*effects.expelled);
   }

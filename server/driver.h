@@ -77,6 +77,9 @@ class DriverObserver {
   // On the core thread: this node is no member any more. It goes on as a follower that nobody
   // hears; its owner must stop it.
   virtual void OnExpelled(const std::string& why) = 0;
+  // On the core thread: the replica's data is not that of the others. It does nothing any more; its
+  // owner must stop it, and not start it again with these files.
+  virtual void OnDiverged(const std::string& why) = 0;
 };
 
 struct DriverOptions {

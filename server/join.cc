@@ -173,16 +173,20 @@ class Joiner {
     if (!failure.empty()) {
       return DataFailure(failure);
     }
+    std::vector<std::string> names;
     for (const char* database : {"log.db", "state.db"}) {
       for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
-        const std::string name = absl::StrCat(database, suffix);
-        std::error_code error;
-        if (!std::filesystem::exists(folder_ / name, error)) {
-          continue;
-        }
-        if (const std::string moved = MoveFile(folder_ / name, aside / name); !moved.empty()) {
-          return DataFailure(moved);
-        }
+        names.push_back(absl::StrCat(database, suffix));
+      }
+    }
+    names.push_back(kDivergedName);  // last: until then the files are what it says
+    for (const std::string& name : names) {
+      std::error_code error;
+      if (!std::filesystem::exists(folder_ / name, error)) {
+        continue;
+      }
+      if (const std::string moved = MoveFile(folder_ / name, aside / name); !moved.empty()) {
+        return DataFailure(moved);
       }
     }
     return std::nullopt;

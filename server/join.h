@@ -52,6 +52,10 @@ Incarnation DrawIncarnation();
 // Where a data folder keeps it.
 inline constexpr char kJoinRecordName[] = "join";
 
+// The note of MarkDiverged() (server/repair.h), which is moved aside with the files that it is
+// about.
+inline constexpr char kDivergedName[] = "diverged";
+
 // Whether the folder belongs to a node that is being, or was, made anew by a repair, so that its
 // record says who it is and not the configuration; or has a record that cannot be read.
 bool RecordDecides(const std::filesystem::path& folder);

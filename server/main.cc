@@ -36,7 +36,10 @@ struct DiskFailed {};
 struct Expelled {
   std::string why;
 };
-using Ending = std::variant<Signal, DiskFailed, Expelled>;
+struct Diverged {
+  std::string why;
+};
+using Ending = std::variant<Signal, DiskFailed, Expelled, Diverged>;
 
 // What the disk or gRPC may take on top of the shutdown's own time before the process ends anyway.
 constexpr Duration kShutdownGrace = Seconds(5);
@@ -87,6 +90,9 @@ int FailToStart(const StartFailure& failure, NodeLog* log) {
   return Code(failure.code);
 }
 
+// One that finds damage, one after a repair, and one each for a read that went wrong once.
+constexpr int kStartsMax = 4;
+
 // It listens where it would have listened under the number that it was configured with.
 void Become(NodeId id, Settings* settings) {
   const Address peer = settings->advertised_peer_address();
@@ -106,7 +112,7 @@ std::variant<std::monostate, std::unique_ptr<Node>, StartFailure> StartOrRepair(
   if (settings->forms()) {
     SetAdvertised(NodeId(), settings, log);
   }
-  while (true) {
+  for (int reads = 1;; ++reads) {
     if (settings->joins() || settings->forms() || RecordDecides(settings->data_dir)) {
       const auto joined = Join(*settings, log, [endings] { return endings->size() > 0; });
       if (const auto* failure = std::get_if<StartFailure>(&joined)) {
@@ -124,12 +130,14 @@ std::variant<std::monostate, std::unique_ptr<Node>, StartFailure> StartOrRepair(
     auto started = Node::Start(
         *settings, log,
         {.on_disk_failure = [endings] { endings->Put(DiskFailed{}); },
-         .on_expelled = [endings](std::string why) { endings->Put(Expelled{std::move(why)}); }});
+         .on_expelled = [endings](std::string why) { endings->Put(Expelled{std::move(why)}); },
+         .on_diverged = [endings](std::string why) { endings->Put(Diverged{std::move(why)}); }});
     const auto* failure = std::get_if<StartFailure>(&started);
     if (failure == nullptr) {
       return std::get<std::unique_ptr<Node>>(std::move(started));
     }
-    if (!failure->damaged || !settings->repair) {
+    // What is found whole when it is read again, and damaged after that, is for people.
+    if (!failure->damaged || !settings->repair || reads > kStartsMax) {
       return *failure;
     }
     if (std::optional<StartFailure> refused = BeginRepair(*settings, failure->text, log)) {
@@ -164,6 +172,14 @@ int Run(Settings settings, NodeLog* log, Mailbox<Ending>* endings) {
   const Duration limit = Milliseconds(static_cast<std::int64_t>(settings.shutdown_timeout_ms));
   StartWatchdog(limit + kShutdownGrace, log);
   if (std::holds_alternative<DiskFailed>(received.front())) {
+    node->Stop(Duration{0});
+    return Code(ExitCode::kDiskFailed);
+  }
+  if (const auto* diverged = std::get_if<Diverged>(&received.front())) {
+    if (const std::string failure = MarkDiverged(settings.data_dir, diverged->why);
+        !failure.empty()) {
+      log->Write(LogLevel::kError, "divergence-not-noted", {Field("error", failure)});
+    }
     node->Stop(Duration{0});
     return Code(ExitCode::kDiskFailed);
   }

@@ -28,6 +28,7 @@
 #include "server/monitor.h"
 #include "server/observer.h"
 #include "server/peer_directory.h"
+#include "server/repair.h"
 #include "server/service_context.h"
 #include "server/sqlite_disk.h"
 #include "server/version.h"
@@ -127,7 +128,7 @@ class Node::Impl {
         log_(*log),
         directory_(std::make_shared<PeerDirectory>(settings_.node_id, settings_.members)),
         observer_(log, &metrics_, std::move(endings.on_disk_failure),
-                  std::move(endings.on_expelled)),
+                  std::move(endings.on_expelled), std::move(endings.on_diverged)),
         addresses_{settings.peer_address(), settings.client_address(), settings.listen_metrics} {}
 
   ~Impl() { Stop(Duration{0}); }
@@ -208,6 +209,12 @@ class Node::Impl {
     if (const std::string failure = MakeFolder(settings_.data_dir); !failure.empty()) {
       return DataFailure(absl::StrCat("data-dir: ", failure));
     }
+    if (const std::optional<std::string> diverged = ReadDivergence(settings_.data_dir)) {
+      return StartFailure{
+          ExitCode::kDataFolder,
+          absl::StrCat(settings_.data_dir, ": node ", settings_.node_id.value, " has ", *diverged),
+          true};
+    }
     absl::StatusOr<storage::NodeStore> store = storage::NodeStore::Open(
         settings_.data_dir, "", storage::Identity{settings_.cluster_id(), settings_.node_id},
         storage::FirstStart{.incarnation = DrawIncarnation(), .membership = settings_.beginning()},
@@ -233,7 +240,9 @@ class Node::Impl {
     replica_ =
         Replica::Start(config, std::move(stored), Random(RandomSeed()), Driver::Now(), &error);
     if (!replica_) {
-      return DataFailure(absl::StrCat(settings_.data_dir, ": ", error));
+      // Each of the files may be whole by itself, and one of them older than it was.
+      return StartFailure{ExitCode::kDataFolder, absl::StrCat(settings_.data_dir, ": ", error),
+                          true};
     }
     log_.SetContext(term, Role::kFollower);
     log_.Write(LogLevel::kInfo, "recovered",

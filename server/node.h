@@ -27,6 +27,8 @@ struct StartFailure {
 struct NodeEndings {
   std::function<void()> on_disk_failure = [] {};
   std::function<void(std::string why)> on_expelled = [](const std::string&) {};
+  // Its data is wrong: to be kept with MarkDiverged() (server/repair.h) before it is started again.
+  std::function<void(std::string why)> on_diverged = [](const std::string&) {};
 };
 
 class Node {

@@ -15,11 +15,13 @@ constexpr Duration kSlowSync = Milliseconds(250);
 }  // namespace
 
 NodeObserver::NodeObserver(NodeLog* log, Metrics* metrics, std::function<void()> on_disk_failure,
-                           std::function<void(std::string)> on_expelled)
+                           std::function<void(std::string)> on_expelled,
+                           std::function<void(std::string)> on_diverged)
     : log_(log),
       metrics_(metrics),
       on_disk_failure_(std::move(on_disk_failure)),
-      on_expelled_(std::move(on_expelled)) {}
+      on_expelled_(std::move(on_expelled)),
+      on_diverged_(std::move(on_diverged)) {}
 
 void NodeObserver::OnEvents(const std::vector<Event>& events, const Status& status) {
   log_->SetContext(status.term, status.role);
@@ -119,6 +121,11 @@ void NodeObserver::OnDiskFailure(const absl::Status& status) {
 }
 
 // The event of the same name is what logs it.
+void NodeObserver::OnDiverged(const std::string& why) {
+  log_->Write(LogLevel::kError, "diverged", {Field("reason", why)});
+  on_diverged_(why);
+}
+
 void NodeObserver::OnExpelled(const std::string& why) { on_expelled_(why); }
 
 }  // namespace lockstep::server

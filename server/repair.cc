@@ -4,11 +4,17 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <system_error>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/random.h"
+#include "core/replica.h"
+#include "server/driver.h"
 #include "server/folder.h"
 #include "server/join.h"
 #include "server/member_file.h"
@@ -50,6 +56,25 @@ bool HasOthers(const Settings& settings, const std::optional<MemberFile>& known)
   return settings.joins() || settings.bootstrap_expect > 1 || settings.members.size() > 1;
 }
 
+// What is wrong with the files, by all that a start looks at.
+absl::Status ReadAgain(const Settings& settings) {
+  // Where there is a state.db, opening makes nothing, whatever else is missing.
+  std::error_code error;
+  const bool has_state =
+      std::filesystem::exists(std::filesystem::path(settings.data_dir) / "state.db", error);
+  absl::StatusOr<storage::NodeStore> store =
+      storage::NodeStore::Open(settings.data_dir, "", {settings.cluster_id(), settings.node_id}, {},
+                               has_state ? storage::Expect::kFilesOrNone : storage::Expect::kFiles);
+  if (!store.ok()) {
+    return store.status();
+  }
+  std::string problem;
+  const bool fit =
+      Replica::Start(settings.replica(), store->TakeStored(), Random(1), Driver::Now(), &problem)
+          .has_value();
+  return fit ? absl::OkStatus() : absl::DataLossError(problem);
+}
+
 std::string OneLine(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
@@ -64,19 +89,15 @@ std::optional<StartFailure> BeginRepair(const Settings& settings, const std::str
   if (!lock.held()) {
     return DataFailure(absl::StrCat(folder.string(), ": another process repairs this folder"));
   }
+  const bool diverged = ReadDivergence(settings.data_dir).has_value();
   // A read may have gone wrong once, or another process may have repaired the folder meanwhile.
-  // Where there is a state.db, opening makes nothing, whatever else is missing.
   std::error_code error;
-  const bool has_state = std::filesystem::exists(folder / "state.db", error);
-  const absl::Status again =
-      storage::NodeStore::Open(folder.string(), "", {settings.cluster_id(), settings.node_id}, {},
-                               has_state ? storage::Expect::kFilesOrNone : storage::Expect::kFiles)
-          .status();
-  if (again.ok()) {
+  const absl::Status again = ReadAgain(settings);
+  if (again.ok() && !diverged) {
     log->Write(LogLevel::kWarning, "damage-not-found-again", {Field("damage", damage)});
     return std::nullopt;
   }
-  if (!absl::IsDataLoss(again)) {
+  if (!absl::IsDataLoss(again) && !diverged) {
     return DataFailure(absl::StrCat(damage, "; and read again: ", std::string(again.message())));
   }
   std::optional<MemberFile> known = ReadMemberFile(folder, log);
@@ -111,6 +132,19 @@ std::optional<StartFailure> BeginRepair(const Settings& settings, const std::str
               Field("repair", "this node joins its cluster anew, in its own place")});
   const std::string failure = ReplaceFile(folder / kJoinRecordName, ToText(record));
   return failure.empty() ? std::nullopt : std::optional(DataFailure(failure));
+}
+
+std::string MarkDiverged(const std::string& data_dir, const std::string& why) {
+  return ReplaceFile(std::filesystem::path(data_dir) / kDivergedName, why);
+}
+
+std::optional<std::string> ReadDivergence(const std::string& data_dir) {
+  std::ifstream file(std::filesystem::path(data_dir) / kDivergedName, std::ios::binary);
+  if (!file) {
+    return std::nullopt;
+  }
+  return OneLine(
+      std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>()));
 }
 
 }  // namespace lockstep::server

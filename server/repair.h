@@ -26,6 +26,12 @@ inline constexpr std::size_t kDamagedFoldersMax = 3;
 std::optional<StartFailure> BeginRepair(const Settings& settings, const std::string& damage,
                                         NodeLog* log);
 
+// A node's data is not that of the others, though its files are whole: they count as damaged from
+// now on. Returns what went wrong with writing that down; then it will be found again.
+std::string MarkDiverged(const std::string& data_dir, const std::string& why);
+// Why, if that was done to the files in this folder.
+std::optional<std::string> ReadDivergence(const std::string& data_dir);
+
 }  // namespace lockstep::server
 
 #endif  // LOCKSTEP_SERVER_REPAIR_H_

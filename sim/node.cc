@@ -427,6 +427,11 @@ void SimNode::CarryOut(Effects&& effects) {
   }
   deadline_ = effects.deadline;
   ScheduleDeadline();
+  if (effects.diverged.has_value()) {
+    throw Violation("replicas hold the same",
+                    "node " + std::to_string(id_.value) + " has found that it " + *effects.diverged,
+                    {{.kind = Evidence::Kind::kStarted, .node = id_}});
+  }
   if (effects.expelled.has_value() && !crash_is_due_) {
     world_.probes.Count(Probe::kNodeExpelled);
     ++expulsions_;

@@ -273,6 +273,7 @@ ReplicaConfig ReplicaConfigOf(const Settings& settings, NodeId id) {
   config.limits.pending_requests_max = number(settings.pending_requests_max);
   config.checkpoint_entries = number(settings.checkpoint_entries);
   config.checkpoint_bytes = number(settings.checkpoint_bytes);
+  config.digest_interval = 8;  // runs are short
   return config;
 }
 

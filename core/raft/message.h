@@ -137,6 +137,14 @@ struct Knock {
 using Body = std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                           InstallSnapshot, InstallSnapshotReply, TimeoutNow, Refused, Knock>;
 
+// What a replica's state amounted to once it had applied an entry (core/digest_watch.h).
+struct StateDigest {
+  Index index;  // 0: none
+  std::uint64_t digest = 0;
+
+  friend bool operator==(const StateDigest&, const StateDigest&) = default;
+};
+
 struct Message {
   ClusterId cluster;  // a node that was given another cluster's address must not be listened to
   NodeId from;
@@ -144,6 +152,8 @@ struct Message {
   Incarnation incarnation;  // of the sender
   Term term;
   Body body;
+  // With an AppendEntriesReply the sender's own; with an AppendEntries what a quorum agrees on.
+  StateDigest state;
 
   friend bool operator==(const Message&, const Message&) = default;
 };

@@ -9,6 +9,7 @@
 
 #include "core/assert.h"
 #include "core/kv/codec.h"
+#include "core/kv/digest.h"
 #include "core/kv/machine.h"
 #include "core/kv/requests.h"
 #include "core/raft/node.h"
@@ -138,6 +139,8 @@ class Replicas {
 
   std::map<RequestId, decltype(Reply::result)>& replies() { return replies_; }
   std::size_t installations() const { return installations_; }
+  // Who has found that its data is wrong, and why.
+  const std::map<std::uint64_t, std::string>& diverged() const { return diverged_; }
   Instant now() const { return now_; }
 
  private:
@@ -155,7 +158,11 @@ class Replicas {
       for (raft::Message& message : effects.messages) {
         network_.push_back(std::move(message));
       }
+      if (effects.diverged) {
+        EXPECT_TRUE(diverged_.emplace(id, *effects.diverged).second) << "told twice";
+      }
       for (Reply& reply : effects.replies) {
+        EXPECT_FALSE(diverged_.contains(id)) << "one that has diverged answers";
         const bool first = replies_.emplace(reply.id, std::move(reply.result)).second;
         EXPECT_TRUE(first) << "answered twice";
       }
@@ -199,6 +206,7 @@ class Replicas {
   }
 
   Instant now_;
+  std::map<std::uint64_t, std::string> diverged_;
   std::map<NodeId, Member> members_;
   std::deque<raft::Message> network_;
   NodeId cut_;
@@ -436,6 +444,84 @@ TEST(ReplicaTest, AnIdleNodeHasNothingToDoUntilItsDeadline) {
   const Effects effects = replicas.replica(follower).TakeEffects();
   EXPECT_FALSE(effects.write || effects.checkpoint || !effects.messages.empty());
   EXPECT_GT(effects.deadline, replicas.now() + Milliseconds(800));
+}
+
+// One value of one replica is another one, in a way that all checks of files pass by.
+void Alter(kv::Image& image) {
+  CORE_ASSERT(!image.keys.empty());
+  image.keys.back().key_value.value += "x";  // the newest, which no entry replaces soon
+  image.summary.digest = 0;
+  image.summary.digest = kv::DigestOf(image);
+}
+
+class DivergenceTest : public ::testing::TestWithParam<bool> {
+ protected:
+  static constexpr std::uint64_t kInterval = 10;
+
+  DivergenceTest()
+      : replicas_(3, [](ReplicaConfig& config) {
+          config.digest_interval = kInterval;
+          config.checkpoint_entries = 5;
+        }) {}
+
+  Replicas replicas_;
+};
+
+TEST_P(DivergenceTest, TheReplicaThatDiffersIsFoundAndNoOther) {
+  const bool is_leader = GetParam();
+  std::uint64_t leader = replicas_.Leader();
+  for (int i = 0; i < 25; ++i) {
+    replicas_.Put(leader, "key" + std::to_string(i % 7), std::to_string(i));
+  }
+  EXPECT_TRUE(replicas_.diverged().empty());
+  const std::uint64_t altered = leader % 3 + 1;
+  Alter(replicas_.files(altered).image);
+  replicas_.Restart(altered);
+  leader = replicas_.Leader();
+  if (is_leader && leader != altered) {
+    replicas_.Ask(leader, TransferLeadership{NodeId{altered}});
+    leader = replicas_.Leader();
+    ASSERT_EQ(leader, altered);
+  }
+  const Index before = replicas_.replica(altered).machine().applied_index();
+  for (std::uint64_t i = 0; i < 2 * kInterval && replicas_.diverged().empty(); ++i) {
+    replicas_.Submit(leader, kv::Transact{.transaction = kv::PutTransaction("more", "value")});
+    replicas_.Run(Milliseconds(300));
+  }
+  ASSERT_EQ(replicas_.diverged().size(), 1u);
+  EXPECT_EQ(replicas_.diverged().begin()->first, altered);
+  const std::uint64_t found = (before.value / kInterval + 1) * kInterval;
+  EXPECT_NE(replicas_.diverged().begin()->second.find("index " + std::to_string(found) + ":"),
+            std::string::npos)
+      << replicas_.diverged().begin()->second << ", altered at " << before.value;
+  // The others go on, and it never answers again.
+  replicas_.Cut(altered);
+  const std::uint64_t next = replicas_.Leader();
+  EXPECT_NE(next, altered);
+  replicas_.Put(next, "after", "that");
+  replicas_.Submit(altered, Read{{"after"}});
+  replicas_.Run(Seconds(3));
+}
+
+INSTANTIATE_TEST_SUITE_P(AsA, DivergenceTest, ::testing::Bool(),
+                         [](const auto& each) { return each.param ? "Leader" : "Follower"; });
+
+TEST(DivergenceOfTwoTest, NobodyKnowsWhoIsWrong) {
+  Replicas replicas(2, [](ReplicaConfig& config) {
+    config.digest_interval = 5;
+    config.checkpoint_entries = 5;
+  });
+  std::uint64_t leader = replicas.Leader();
+  for (int i = 0; i < 20; ++i) {
+    replicas.Put(leader, "key", std::to_string(i));
+  }
+  Alter(replicas.files(leader % 2 + 1).image);
+  replicas.Restart(leader % 2 + 1);
+  leader = replicas.Leader();
+  for (int i = 0; i < 20; ++i) {
+    replicas.Put(leader, "key2", std::to_string(i));
+  }
+  EXPECT_TRUE(replicas.diverged().empty());
 }
 
 }  // namespace

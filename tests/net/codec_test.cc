@@ -121,7 +121,10 @@ raft::Message SomeMessage() {
   const NodeId from{Number(1, std::numeric_limits<std::uint64_t>::max() - 1)};
   const Term term{Number(1, kMax63)};
   const Incarnation incarnation{Number(0, kMax63)};
-  return {cluster, from, from.Next(), incarnation, term, SomeBody(term)};
+  const raft::Body body = SomeBody(term);
+  const Index index{Number(0, kMax63)};
+  const std::uint64_t digest = Number(0, std::numeric_limits<std::uint64_t>::max());
+  return {cluster, from, from.Next(), incarnation, term, body, {index, digest}};
 }
 
 RC_GTEST_PROP(CodecTest, DecodesWhatItEncoded, ()) {

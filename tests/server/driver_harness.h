@@ -63,6 +63,7 @@ class CountingObserver final : public DriverObserver {
   void OnSnapshotRead(Duration, std::size_t) override { ++snapshot_reads; }
   void OnDiskFailure(const absl::Status&) override { ++disk_failures; }
   void OnExpelled(const std::string&) override { ++expelled; }
+  void OnDiverged(const std::string&) override { ++diverged; }
 
   std::atomic<int> events = 0;
   std::atomic<int> samples = 0;
@@ -73,6 +74,7 @@ class CountingObserver final : public DriverObserver {
   std::atomic<int> snapshot_reads = 0;
   std::atomic<int> disk_failures = 0;
   std::atomic<int> expelled = 0;
+  std::atomic<int> diverged = 0;
 };
 
 // Keeps nothing. Each operation first does what the test put in its place.
