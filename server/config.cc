@@ -384,6 +384,11 @@ std::vector<Setting> MakeSettings() {
       Number<&S::snapshot_timeout_ms, 1, kHourMs>(
           "snapshot-timeout-ms", "Timing", "MILLISECONDS",
           "A snapshot that is unanswered for so long counts as lost."),
+      Number<&S::disk_stall_timeout_ms, 10, kHourMs>("disk-stall-timeout-ms", "Timing",
+                                                     "MILLISECONDS",
+                                                     "A node whose disk has stored nothing for so "
+                                                     "long, while something waits for it, does not "
+                                                     "lead. At least election-timeout-ms."),
       Number<&S::shutdown_timeout_ms, 0, kHourMs>(
           "shutdown-timeout-ms", "Timing", "MILLISECONDS",
           "A clean shutdown gives up waiting for requests and the last checkpoint after this."),
@@ -610,6 +615,7 @@ ReplicaConfig Settings::replica() const {
   config.raft.heartbeat_interval = milliseconds(heartbeat_ms);
   config.raft.retransmit_timeout = milliseconds(retransmit_ms);
   config.raft.snapshot_timeout = milliseconds(snapshot_timeout_ms);
+  config.raft.disk_stall_timeout = milliseconds(disk_stall_timeout_ms);
   config.raft.append_entries_max = append_entries_max;
   config.raft.append_bytes_max = append_bytes_max;
   config.raft.appends_in_flight_max = appends_in_flight_max;

@@ -64,6 +64,7 @@ struct Settings {
   std::uint64_t heartbeat_ms = 100;
   std::uint64_t retransmit_ms = 500;
   std::uint64_t snapshot_timeout_ms = 30'000;
+  std::uint64_t disk_stall_timeout_ms = 5000;
   std::uint64_t shutdown_timeout_ms = 10'000;
 
   std::uint64_t append_entries_max = 256;

@@ -28,6 +28,7 @@
 #include "server/monitor.h"
 #include "server/observer.h"
 #include "server/peer_directory.h"
+#include "server/recover.h"
 #include "server/repair.h"
 #include "server/service_context.h"
 #include "server/sqlite_disk.h"
@@ -208,6 +209,12 @@ class Node::Impl {
     const Instant begin = Driver::Now();
     if (const std::string failure = MakeFolder(settings_.data_dir); !failure.empty()) {
       return DataFailure(absl::StrCat("data-dir: ", failure));
+    }
+    if (std::error_code error;
+        std::filesystem::exists(std::filesystem::path(settings_.data_dir) / kRecoveryName, error)) {
+      return DataFailure(
+          absl::StrCat(settings_.data_dir,
+                       ": 'lockstepctl recover' was cut off here: run it again, it will finish"));
     }
     if (const std::optional<std::string> diverged = ReadDivergence(settings_.data_dir)) {
       return StartFailure{

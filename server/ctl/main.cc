@@ -1,6 +1,9 @@
 // lockstepctl: reads and writes a cluster, and changes its members, from the command line.
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <future>
 #include <iostream>
 #include <memory>
@@ -12,6 +15,7 @@
 #include "net/client.h"
 #include "server/ctl/options.h"
 #include "server/ctl/output.h"
+#include "server/recover.h"
 
 namespace lockstep::server::ctl {
 namespace {
@@ -72,6 +76,9 @@ class Runner {
     }
     return Print(answers, json_);
   }
+
+  // Done before there is a client.
+  Printed operator()(const RecoverCommand&) { return {}; }
 
   Printed operator()(const MemberListCommand&) { return PrintMembers(client_.Members()); }
   Printed operator()(const MemberRemoveCommand& command) {
@@ -140,6 +147,71 @@ int Usage(const absl::Status& status) {
   return static_cast<int>(ExitCode::kUsage);
 }
 
+void Explain(const RecoverCommand& command, const RecoverPlan& plan) {
+  std::cerr << "This makes a NEW cluster, '" << command.options.new_cluster_name << "', of node "
+            << plan.node.value << " alone, from " << command.options.data_dir.string() << ".\n"
+            << "It will begin at index " << plan.last.index.value << " of term "
+            << plan.last.term.value << ", revision " << plan.summary.revision.value << ", with "
+            << plan.keys << " keys and digest " << plan.summary.digest << ".\n"
+            << "Certainly committed was index " << plan.applied.value
+            << "; all after that in this node's log will count as committed.\n"
+            << "LOST is every write that was acknowledged and has not reached this node.\n"
+            << "The old cluster was: " << raft::ToText(plan.members)
+            << ". None of its other members may come back: they are strangers to the new cluster,\n"
+            << "and a majority of them, started, would go on as the old one. Take their folders "
+               "away.\n";
+}
+
+// Whether the person at the terminal means it.
+bool Confirmed(const RecoverCommand& command) {
+  if (command.confirmed) {
+    return true;
+  }
+  if (isatty(STDIN_FILENO) == 0) {
+    std::cerr << "lockstepctl: nothing was done: confirm with --yes-lose-what-only-others-had\n";
+    return false;
+  }
+  std::cerr << "Type the new cluster's name to go on: " << std::flush;
+  std::string typed;
+  std::getline(std::cin, typed);
+  if (typed != command.options.new_cluster_name) {
+    std::cerr << "lockstepctl: nothing was done\n";
+    return false;
+  }
+  return true;
+}
+
+int RunRecover(const RecoverCommand& command, bool json) {
+  const auto fail = [json](const absl::Status& status) {
+    return Show(Print(net::NotDone{net::ErrorKind::kInvalid, std::string(status.message())}, json));
+  };
+  const absl::StatusOr<RecoverPlan> plan = PlanRecovery(command.options);
+  if (!plan.ok()) {
+    return fail(plan.status());
+  }
+  if (plan->unfinished.empty()) {
+    Explain(command, *plan);
+    if (!Confirmed(command)) {
+      return static_cast<int>(ExitCode::kNotDone);
+    }
+  }
+  const absl::StatusOr<std::filesystem::path> copy = Recover(command.options);
+  if (!copy.ok()) {
+    return fail(copy.status());
+  }
+  Printed printed;
+  const std::string node =
+      plan->unfinished.empty() ? std::to_string(plan->node.value) : std::string("N");
+  printed.out =
+      json ? "{\"ok\": true}\n"
+           : "done; the old files are in " + copy->string() +
+                 "\nstart it with: lockstepd --cluster-name " + command.options.new_cluster_name +
+                 " --node-id " + node + " --data-dir " + command.options.data_dir.string() +
+                 " --initial-cluster-state existing --peer " + node + "=" +
+                 command.options.peer_address + "," + command.options.client_address + "\n";
+  return Show(printed);
+}
+
 int Main(const std::vector<std::string>& arguments) {
   absl::StatusOr<Invocation> invocation = ParseCommandLine(arguments);
   if (!invocation.ok()) {
@@ -148,6 +220,9 @@ int Main(const std::vector<std::string>& arguments) {
   if (invocation->print) {
     std::cout << *invocation->print;
     return static_cast<int>(ExitCode::kOk);
+  }
+  if (const auto* recover = std::get_if<RecoverCommand>(&invocation->command)) {
+    return RunRecover(*recover, invocation->json);
   }
   if (!invocation->discovery_srv.empty()) {
     net::DnsOptions dns = invocation->dns;

@@ -90,6 +90,10 @@ struct Arguments {
   std::optional<std::string> peer_address;
   std::optional<std::string> client_address;
   std::optional<std::string> priority;
+  std::string data_dir;
+  std::string cluster_name = "lockstep";
+  std::string new_cluster_name;
+  bool confirmed = false;
 };
 
 struct Subcommands {
@@ -109,6 +113,7 @@ struct Subcommands {
   CLI::App* member_update = nullptr;
   CLI::App* leader = nullptr;
   CLI::App* leader_transfer = nullptr;
+  CLI::App* recover = nullptr;
 };
 
 void AddCommonFlags(CLI::App& app, Arguments* arguments) {
@@ -172,6 +177,39 @@ void AddMemberSubcommands(CLI::App& app, Arguments* a, Subcommands* sub) {
   sub->leader_transfer->add_option("NODE", a->node, "The number of the voter that is to lead.");
 }
 
+void AddRecover(CLI::App& app, Arguments* a, Subcommands* sub) {
+  sub->recover =
+      app.add_subcommand("recover",
+                         "When a majority of the members is lost for good: make a new cluster of "
+                         "one from the files of "
+                         "one node that does not run. What only the others had is lost.");
+  CLI::App& recover = *sub->recover;
+  recover.add_option("--data-dir", a->data_dir, "The node's data folder. A copy is made first.")
+      ->type_name("PATH")
+      ->required();
+  recover
+      .add_option("--new-cluster-name", a->new_cluster_name,
+                  "Name of the new cluster: another one, so that members of the old cluster that "
+                  "come back are strangers to it.")
+      ->type_name("NAME")
+      ->required();
+  recover.add_option("--cluster-name", a->cluster_name, "Name of the old cluster.")
+      ->type_name("NAME")
+      ->default_str("lockstep");
+  recover
+      .add_option("--node-id", a->node,
+                  "The node's number, if the file 'members' in its folder does not tell.")
+      ->type_name("ID");
+  recover.add_option("--peer-address", a->peer_address, "Where other members will reach it.")
+      ->type_name("HOST:PORT")
+      ->required();
+  recover.add_option("--client-address", a->client_address, "Where clients will reach it.")
+      ->type_name("HOST:PORT")
+      ->required();
+  recover.add_flag("--yes-lose-what-only-others-had", a->confirmed,
+                   "Do not ask. Without a terminal to ask at, nothing is done without this.");
+}
+
 Subcommands AddSubcommands(CLI::App& app, Arguments* a) {
   constexpr char kKey[] = "The key.";
   constexpr char kValue[] = "The value; - reads it from standard input.";
@@ -202,6 +240,7 @@ Subcommands AddSubcommands(CLI::App& app, Arguments* a) {
   sub.txn->footer(DescribeTransactionText());
   sub.status = app.add_subcommand("status", "Show what each endpoint says of itself.");
   AddMemberSubcommands(app, a, &sub);
+  AddRecover(app, a, &sub);
   return sub;
 }
 
@@ -269,6 +308,36 @@ absl::StatusOr<Command> MakeUpdate(const Arguments& a) {
   }
   return WithNode("member update: NODE", a.node, [&command](NodeId node) {
     command.node = node;
+    return command;
+  });
+}
+
+absl::StatusOr<Command> MakeRecover(const Arguments& a) {
+  RecoverCommand command;
+  command.confirmed = a.confirmed;
+  command.options = {.data_dir = a.data_dir,
+                     .cluster_name = a.cluster_name,
+                     .new_cluster_name = a.new_cluster_name,
+                     .node = {},
+                     .peer_address = a.peer_address.value_or(""),
+                     .client_address = a.client_address.value_or("")};
+  if (a.new_cluster_name.empty() || a.new_cluster_name == a.cluster_name) {
+    return Invalid("recover: --new-cluster-name must be another name than --cluster-name");
+  }
+  for (const std::optional<std::string>& text : {a.peer_address, a.client_address}) {
+    const absl::StatusOr<Address> address = ParseAddress(text.value_or(""));
+    if (!address.ok()) {
+      return Invalid(absl::StrCat("recover: ", std::string(address.status().message())));
+    }
+    if (address->port == 0) {
+      return Invalid(absl::StrCat("recover: '", *text, "' is not an address of a member"));
+    }
+  }
+  if (a.node.empty()) {
+    return command;
+  }
+  return WithNode("recover: --node-id", a.node, [&command](NodeId node) {
+    command.options.node = node;
     return command;
   });
 }
@@ -376,10 +445,12 @@ absl::StatusOr<Command> MakeCommand(const Subcommands& sub, const Arguments& a) 
   if (sub.leader->parsed()) {
     return Invalid("leader: expected transfer; --help tells more");
   }
+  if (sub.recover->parsed()) {
+    return MakeRecover(a);
+  }
   return Invalid(
-      "expected one of put, get, delete, put-if-absent, cas, txn, status, member and leader; "
-      "--help "
-      "tells more");
+      "expected one of put, get, delete, put-if-absent, cas, txn, status, member, leader and "
+      "recover; --help tells more");
 }
 
 // Whom to ask, or how to find out.

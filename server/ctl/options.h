@@ -13,6 +13,7 @@
 #include "core/kv/types.h"
 #include "core/types.h"
 #include "net/srv.h"
+#include "server/recover.h"
 
 namespace lockstep::server::ctl {
 
@@ -74,11 +75,17 @@ struct LeaderTransferCommand {
   NodeId target;  // 0: the best voter for it
 };
 
+// Offline, on the files of a node: asks nobody.
+struct RecoverCommand {
+  server::RecoverOptions options;
+  bool confirmed = false;
+};
+
 using Command =
     std::variant<PutCommand, GetCommand, DeleteCommand, PutIfAbsentCommand, CompareAndSetCommand,
                  TransactCommand, StatusCommand, MemberListCommand, MemberRemoveCommand,
                  MemberPromoteCommand, MemberDemoteCommand, MemberReplaceCommand,
-                 MemberUpdateCommand, LeaderTransferCommand>;
+                 MemberUpdateCommand, LeaderTransferCommand, RecoverCommand>;
 
 struct Invocation {
   std::optional<std::string> print;    // set: print it and end with success (--help, --version)

@@ -29,7 +29,10 @@
 #include "core/kv/digest.h"
 #include "core/random.h"
 #include "net/client.h"
+#include "server/config.h"
 #include "server/member_file.h"
+#include "server/recover.h"
+#include "storage/node_store.h"
 #include "storage/sqlite.h"
 #include "storage/state_store.h"
 #include "tests/e2e/cluster.h"
@@ -39,6 +42,7 @@ namespace lockstep::e2e {
 namespace {
 
 namespace fs = std::filesystem;
+using Arguments = std::vector<std::string>;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kPageBytes = 4096;
@@ -470,6 +474,118 @@ TEST_F(DamagedNodeTest, OneWhoseDataDiffersFindsThatAndIsMadeAnew) {
   cluster.Start(3);
   cluster.WaitForAgreement();
   EXPECT_EQ(DamagedFolders(DataOf(3)).size(), 1u) << "once is enough";
+}
+
+// Two of three folders are gone for good.
+TEST_F(DamagedNodeTest, AClusterIsMadeAnewFromOneNodesFiles) {
+  const std::vector<int> ports = FreePorts(2);
+  const std::string peer = "127.0.0.1:" + std::to_string(ports[0]);
+  const std::string address = "127.0.0.1:" + std::to_string(ports[1]);
+  const Arguments recover = {
+      Program("lockstepctl"), "recover", "--data-dir",     DataOf(2).string(),
+      "--new-cluster-name",   "phoenix", "--peer-address", peer,
+      "--client-address",     address};
+  const auto with = [](Arguments arguments, const std::string& more) {
+    arguments.push_back(more);
+    return arguments;
+  };
+  const std::string yes = "--yes-lose-what-only-others-had";
+  std::uint64_t index = 0;
+  {
+    Cluster cluster(folder_.path(), Options());
+    Write(cluster, 333);
+    cluster.WaitForAgreement();
+    index = cluster.StatusOf(2)->applied_index();
+    const Result running = RunToEnd(with(recover, yes));
+    EXPECT_EQ(running.exit_code, 4) << running.err;
+    EXPECT_NE(running.err.find("uses it"), std::string::npos) << running.err;
+    for (int node = 1; node <= 3; ++node) {
+      cluster.Kill(node);
+    }
+  }
+  const fs::path other = folder_ / "kept3";
+  fs::copy(DataOf(3), other);
+  const Result unconfirmed = RunToEnd(recover);
+  EXPECT_EQ(unconfirmed.exit_code, 4);
+  EXPECT_NE(unconfirmed.err.find("LOST"), std::string::npos) << unconfirmed.err;
+  EXPECT_FALSE(fs::exists(DataOf(2) / "recovered.new"));
+
+  const Result done = RunToEnd(with(recover, yes));
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_NE(done.err.find("begin at index " + std::to_string(index)), std::string::npos)
+      << done.err << ", wanted " << index;
+  const Result again = RunToEnd(with(recover, yes));
+  EXPECT_EQ(again.exit_code, 4) << "it is no node of the old cluster any more";
+
+  const auto start = [&](const Arguments& more) {
+    Arguments command = {Program("lockstepd"), "--listen-metrics", "off"};
+    command.insert(command.end(), more.begin(), more.end());
+    return std::make_unique<Process>(command);
+  };
+  const auto node =
+      start({"--cluster-name", "phoenix", "--node-id", "2", "--data-dir", DataOf(2).string(),
+             "--initial-cluster-state", "existing", "--peer", "2=" + peer + "," + address});
+  net::ClientOptions options;
+  options.endpoints = {address};
+  const auto client = *net::Client::Connect(options);
+  for (int i = 0; i < 333; ++i) {
+    const auto read = client->Get("key" + std::to_string(i));
+    ASSERT_TRUE(read.done()) << node->err();
+    ASSERT_TRUE(read.value().keys.front().has_value()) << "key" << i << " is lost";
+  }
+  ASSERT_TRUE(client->Put("new", "value").done());
+
+  // Another machine joins; the files of an old member are those of a stranger.
+  const std::vector<int> more = FreePorts(4);
+  const auto local = [&more](std::size_t i) { return "127.0.0.1:" + std::to_string(more[i]); };
+  const auto joiner =
+      start({"--cluster-name", "phoenix", "--data-dir", (folder_ / "joiner"), "--join", address,
+             "--listen-peer", local(0), "--listen-client", local(1)});
+  WaitUntil("the joiner votes", [&] {
+    const auto members = client->Members();
+    return members.done() && members.value().members_size() == 2 &&
+           members.value().members(1).standing() == v1::Member::VOTER;
+  });
+  EXPECT_EQ(client->Members().value().members(1).node_id(), 4u) << "numbers are not given twice";
+  const auto old = start({"--cluster-name", "phoenix", "--node-id", "3", "--data-dir",
+                          other.string(), "--repair=off", "--peer", "2=" + peer + "," + address,
+                          "--peer", "3=" + local(2) + "," + local(3)});
+  EXPECT_EQ(old->Wait(std::chrono::seconds(10)).value_or(Ended{}).exit_code, 3) << old->err();
+  EXPECT_NE(old->err().find("belongs to node 3 of cluster"), std::string::npos) << old->err();
+  ASSERT_TRUE(client->Put("new", "still").done());
+}
+
+// Killed between any two of its steps, the next run finishes or begins anew.
+TEST_F(DamagedNodeTest, ARecoveryThatWasCutOffIsFinished) {
+  ClusterOptions options = Options();
+  options.nodes = 1;
+  {
+    Cluster cluster(folder_.path(), options);
+    Write(cluster, 20);
+    cluster.Kill(1);
+  }
+  server::RecoverOptions recover{.data_dir = DataOf(1),
+                                 .new_cluster_name = "phoenix",
+                                 .peer_address = "127.0.0.1:1",
+                                 .client_address = "127.0.0.1:2"};
+  const storage::TemporaryFolder before;
+  fs::copy(DataOf(1), before.path(), fs::copy_options::recursive);
+  const auto done = server::Recover(recover);
+  ASSERT_TRUE(done.ok()) << done.status();
+  for (const char* name : {"log.db", "state.db", "members"}) {
+    EXPECT_TRUE(fs::exists(*done / name)) << name << " was not copied";
+  }
+  // As if the new state.db had not been put in place yet, and the log had.
+  fs::create_directory(DataOf(1) / "recovered.new");
+  fs::rename(DataOf(1) / "state.db", DataOf(1) / "recovered.new" / "state.db");
+  fs::copy_file(before / "state.db", DataOf(1) / "state.db");
+  std::ofstream(DataOf(1) / server::kRecoveryName) << done->string();
+  const auto finished = server::Recover(recover);
+  ASSERT_TRUE(finished.ok()) << finished.status();
+  EXPECT_EQ(*finished, *done);
+  const auto store = storage::NodeStore::Open(DataOf(1).string(), "",
+                                              {server::ClusterIdFromName("phoenix"), NodeId{1}});
+  EXPECT_TRUE(store.ok()) << store.status();
 }
 
 }  // namespace
