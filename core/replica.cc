@@ -132,12 +132,15 @@ class Replica::Impl {
     raft::NodeEffects from_node = node_.TakeEffects();
     for (const RequestId request : from_node.refused_reads) {
       if (pending_.count(request) != 0) {  // else its deadline has passed
-        RefuseNotLeader(request);
+        RefuseReadWithoutLeader(request);
       }
     }
     for (const raft::ReadyReads& ready : from_node.ready_reads) {
       for (const RequestId request : ready.requests) {
-        confirmed_reads_.emplace(ready.read_index, request);
+        if (const auto found = pending_.find(request); found != pending_.end()) {
+          found->second.read_path = ready.forwarded ? ReadPath::kForwarded : ReadPath::kQuorum;
+          confirmed_reads_.emplace(ready.read_index, request);
+        }
       }
     }
     AnswerReads();
@@ -183,6 +186,7 @@ class Replica::Impl {
     Instant deadline;
     std::optional<raft::LogPosition> position;  // of its entry, if it is a write
     Read read;                                  // if it is a read
+    ReadPath read_path = ReadPath::kQuorum;     // of a read whose index is known
     // If it changes the membership.
     bool changes_membership = false;
     Incarnation added;
@@ -281,12 +285,40 @@ class Replica::Impl {
   }
 
   void SubmitRead(const Request& request, Read read, Instant now) {
-    if (!node_.Read(request.id, now)) {
-      RefuseNotLeader(request.id);
+    Pending pending{.deadline = request.deadline, .position = std::nullopt, .read = {}};
+    std::optional<Index> from;  // on which the state may answer, if that is known already
+    switch (read.consistency) {
+      case Consistency::kLinearizable:
+        break;
+      case Consistency::kLease:
+        from = node_.LeaseReadIndex(now);
+        pending.read_path = ReadPath::kLease;
+        break;
+      case Consistency::kSerializable:
+        from = applied();
+        pending.read_path = ReadPath::kLocal;
+        break;
+      case Consistency::kBoundedStaleness:
+        from = node_.FreshIndex(read.max_age, now);
+        pending.read_path = ReadPath::kLocal;
+        break;
+    }
+    if (from) {
+      confirmed_reads_.emplace(*from, request.id);
+    } else if (!node_.Read(request.id, now)) {
+      RefuseReadWithoutLeader(request.id);
       return;
     }
-    Accept(request,
-           {.deadline = request.deadline, .position = std::nullopt, .read = std::move(read)});
+    pending.read = std::move(read);
+    Accept(request, std::move(pending));
+  }
+
+  void RefuseReadWithoutLeader(RequestId id) {
+    Answer(id,
+           Refusal{.kind = RefusalKind::kNotLeader,
+                   .leader = node_.leader(),
+                   .text = "this node is not the leader, and the one it knew has changed or does "
+                           "not answer"});
   }
 
   void ChangeMembership(const Request& request, const raft::MembershipChange& change, Instant now) {
@@ -440,7 +472,8 @@ class Replica::Impl {
       if (found == pending_.end()) {
         continue;  // its deadline has passed
       }
-      ReadResult result{.revision = machine_.summary().revision, .keys = {}};
+      ReadResult result{
+          .revision = machine_.summary().revision, .keys = {}, .path = found->second.read_path};
       for (const std::string& key : found->second.read.keys) {
         const kv::KeyValue* key_value = machine_.Find(key);
         result.keys.push_back(key_value == nullptr ? std::nullopt : std::optional(*key_value));
@@ -469,19 +502,19 @@ class Replica::Impl {
   void Install(raft::ReceivedSnapshot received) {
     std::optional<kv::Image> image = kv::DecodeImage(received.data.view());
     if (!image) {
-      node_.SnapshotRejected("the snapshot is damaged", {});
+      node_.SnapshotRejected("the snapshot is damaged");
       return;
     }
     if (raft::LogPosition{image->summary.applied_index, image->summary.applied_term} !=
         received.last_included) {
-      node_.SnapshotRejected("the snapshot is not of the position that it was sent for", {});
+      node_.SnapshotRejected("the snapshot is not of the position that it was sent for");
       return;
     }
     auto shared = std::make_shared<const kv::Image>(*std::move(image));
     std::string problem;
     std::optional<kv::Machine> machine = kv::Machine::FromImage(*shared, &problem);
     if (!machine) {
-      node_.SnapshotRejected(problem, {});
+      node_.SnapshotRejected(problem);
       return;
     }
     last_checkpoint_id_ = last_checkpoint_id_.Next();

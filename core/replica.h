@@ -65,9 +65,18 @@ struct Request {
       body;
 };
 
+// What vouches for the answer to a read.
+enum class ReadPath : std::uint8_t {
+  kQuorum = 1,  // a quorum has confirmed this leader
+  kForwarded,   // the leader has named an index to this follower
+  kLease,       // this leader's lease
+  kLocal,       // what this replica had applied, and knew the age of if that matters
+};
+
 struct ReadResult {
   Revision revision;                              // of the store when it was read
   std::vector<std::optional<kv::KeyValue>> keys;  // in the order of the request
+  ReadPath path = ReadPath::kQuorum;
 };
 
 // The change is committed, and no joint configuration is in force any more.
@@ -188,7 +197,8 @@ class Replica {
  public:
   // Resumes from what the node's files held. Nullopt, with `error` saying why, if they cannot be
   // those of one node: the files must then not be used.
-  // `random` only jitters election timeouts: nodes must differ in it.
+  // `random` jitters election timeouts and numbers what the node asks: nodes must differ in it, and
+  // so must the starts of one node.
   // REQUIRES: raft::Validate(config.raft) is empty.
   static std::optional<Replica> Start(const ReplicaConfig& config, StoredState stored,
                                       Random random, Instant now, std::string* error);
@@ -197,7 +207,7 @@ class Replica {
   Replica& operator=(Replica&&) noexcept;
   ~Replica();
 
-  // Lets time pass. Calls with an earlier `now` than before change nothing.
+  // Lets time pass. See raft::Node::Advance() about a `now` that is earlier than before.
   void Advance(Instant now);
 
   // Handles one message. Stale, repeated, reordered and ill-formed messages are normal input.

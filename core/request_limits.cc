@@ -66,6 +66,31 @@ class Checker {
 
 }  // namespace
 
+const char* Name(Consistency consistency) {
+  switch (consistency) {
+    case Consistency::kLinearizable:
+      return "linearizable";
+    case Consistency::kLease:
+      return "lease";
+    case Consistency::kSerializable:
+      return "serializable";
+    case Consistency::kBoundedStaleness:
+      return "bounded";
+  }
+  return "?";
+}
+
+std::optional<Consistency> ConsistencyNamed(std::string_view name) {
+  for (const Consistency consistency :
+       {Consistency::kLinearizable, Consistency::kLease, Consistency::kSerializable,
+        Consistency::kBoundedStaleness}) {
+    if (name == Name(consistency)) {
+      return consistency;
+    }
+  }
+  return std::nullopt;
+}
+
 std::string Check(const kv::OpenSession& request, const Limits&) {
   if (request.time_to_live <= Duration()) {
     return "the session's time to live must be positive";
@@ -103,6 +128,11 @@ std::string Check(const kv::Transact& request, const Limits& limits) {
 std::string Check(const Read& request, const Limits& limits) {
   if (request.keys.empty()) {
     return "a read names at least one key";
+  }
+  const bool bounded = request.consistency == Consistency::kBoundedStaleness;
+  if (bounded != (request.max_age != Duration()) || request.max_age < Duration()) {
+    return bounded ? "a read of bounded staleness needs a maximal age above 0"
+                   : "a maximal age goes with bounded staleness only";
   }
   Checker checker(limits);
   checker.Count("keys", request.keys.size());

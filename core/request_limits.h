@@ -4,7 +4,9 @@
 #define LOCKSTEP_CORE_REQUEST_LIMITS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/kv/types.h"
@@ -12,9 +14,34 @@
 
 namespace lockstep {
 
-// Linearizable: all keys as of one moment between the request and its reply (ReadIndex, §6.4).
+// How much of what was committed a read shows, at least. Whatever it is, what a read shows was
+// committed, and all keys are as of one moment.
+enum class Consistency : std::uint8_t {
+  // All that was committed, by whomever, before the replica got the request (ReadIndex, §6.4).
+  kLinearizable = 1,
+  // The same without asking a quorum, from a leader that holds a lease; as a linearizable read if
+  // there is none. It may show less if a clock drifts more than raft::Config::clock_drift_ppm.
+  kLease,
+  // What this replica has applied, whatever that is. It asks nobody and is never refused for want
+  // of
+  // a leader. A running replica never goes back to an earlier state.
+  kSerializable,
+  // All that was committed `max_age` before the replica got the request. At once from a replica
+  // that
+  // has asked the leader within that time (or, as the leader, has heard from a quorum), else as a
+  // linearizable read. It may show less if the replica's own clock drifts more than
+  // raft::Config::clock_drift_ppm.
+  kBoundedStaleness,
+};
+
+// "linearizable", "lease", "serializable", "bounded": what people write.
+const char* Name(Consistency consistency);
+std::optional<Consistency> ConsistencyNamed(std::string_view name);
+
 struct Read {
   std::vector<std::string> keys;  // at least one
+  Consistency consistency = Consistency::kLinearizable;
+  Duration max_age{};  // of kBoundedStaleness, and above 0 then; else 0
 };
 
 // Checked before a command enters the log, so that nodes whose limits differ still apply the same

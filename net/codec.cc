@@ -68,6 +68,7 @@ void Encode(const raft::AppendEntriesReply& body, v1::PeerMessage* message) {
   out->set_match(body.match.value);
   Encode(body.hint, out->mutable_hint());
   out->set_round(body.round);
+  out->set_promise_ns(static_cast<std::uint64_t>(body.promise.ns));
 }
 
 void Encode(const raft::InstallSnapshot& body, v1::PeerMessage* message) {
@@ -85,6 +86,15 @@ void Encode(const raft::InstallSnapshotReply& body, v1::PeerMessage* message) {
 
 void Encode(const raft::TimeoutNow&, v1::PeerMessage* message) { message->mutable_timeout_now(); }
 void Encode(const raft::Knock&, v1::PeerMessage* message) { message->mutable_knock(); }
+
+void Encode(const raft::ReadIndex& body, v1::PeerMessage* message) {
+  message->mutable_read_index()->set_number(body.number);
+}
+
+void Encode(const raft::ReadIndexReply& body, v1::PeerMessage* message) {
+  message->mutable_read_index_reply()->set_number(body.number);
+  message->mutable_read_index_reply()->set_read_index(body.read_index.value);
+}
 
 static_assert(static_cast<int>(raft::Refused::Reason::kRemoved) == v1::Refused::REMOVED);
 static_assert(static_cast<int>(raft::Refused::Reason::kOtherIncarnation) ==
@@ -236,7 +246,15 @@ absl::StatusOr<raft::Body> Decode(const v1::AppendEntriesReply& body, Term term)
     return Wrong("append_entries_reply.hint", absl::StrFormat("%u is beyond the refused index, %u",
                                                               hint->index.value, body.match()));
   }
-  return raft::AppendEntriesReply{body.success(), {body.match()}, *hint, body.round()};
+  if (body.promise_ns() > static_cast<std::uint64_t>(Seconds(3600).ns)) {
+    return Wrong("append_entries_reply.promise_ns",
+                 absl::StrFormat("%u is more than an hour", body.promise_ns()));
+  }
+  return raft::AppendEntriesReply{body.success(),
+                                  {body.match()},
+                                  *hint,
+                                  body.round(),
+                                  {static_cast<std::int64_t>(body.promise_ns())}};
 }
 
 absl::StatusOr<raft::Body> Decode(v1::InstallSnapshot* body, Term term) {
@@ -272,6 +290,14 @@ absl::StatusOr<raft::Body> Decode(const v1::Refused& body) {
   return raft::Refused{static_cast<raft::Refused::Reason>(body.reason()), {body.incarnation()}};
 }
 
+absl::StatusOr<raft::Body> Decode(const v1::ReadIndexReply& body) {
+  if (absl::Status status = CheckNumber(body.read_index(), "read_index_reply.read_index");
+      !status.ok()) {
+    return status;
+  }
+  return raft::ReadIndexReply{body.number(), {body.read_index()}};
+}
+
 absl::StatusOr<raft::Body> DecodeBody(v1::PeerMessage* message, Term term) {
   switch (message->body_case()) {
     case v1::PeerMessage::kRequestVote:
@@ -291,6 +317,10 @@ absl::StatusOr<raft::Body> DecodeBody(v1::PeerMessage* message, Term term) {
       return raft::TimeoutNow{};
     case v1::PeerMessage::kKnock:
       return raft::Knock{};
+    case v1::PeerMessage::kReadIndex:
+      return raft::ReadIndex{message->read_index().number()};
+    case v1::PeerMessage::kReadIndexReply:
+      return Decode(message->read_index_reply());
     case v1::PeerMessage::kRefused:
       return Decode(message->refused());
     case v1::PeerMessage::BODY_NOT_SET:

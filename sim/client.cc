@@ -59,6 +59,7 @@ Clients::Clients(const Plan& plan, Random random, Scheduler& scheduler, Network&
   for (std::size_t i = 0; i < clients_.size(); ++i) {
     Client& client = clients_[i];
     client.random = random.Child(i);
+    client.reads = random.Child(clients_.size() + i);
     client.process = next_process_++;
     client.in_session =
         client.random.Chance(static_cast<std::uint64_t>(plan.settings.session_permille), 1000);
@@ -113,7 +114,9 @@ std::variant<kv::OpenSession, kv::Transact, Read> Clients::MakeBody(Client& clie
                                                                     history::Operation& record) {
   const PlannedOperation& operation = *task.operation;
   if (operation.action == ClientAction::kGet) {
-    Read read;
+    Read read{.keys = {}, .consistency = operation.consistency, .max_age = operation.max_age};
+    record.linearizable = operation.consistency == Consistency::kLinearizable ||
+                          operation.consistency == Consistency::kLease;
     for (const std::uint64_t key : operation.keys) {
       read.keys.push_back(KeyName(key));
     }
@@ -226,7 +229,12 @@ void Clients::TryNextNode(Client& client) {
 void Clients::Send(std::size_t index) {
   Client& client = clients_[index];
   ++client.task->attempts;
-  SendTo(index, client.target);
+  NodeId target = client.target;
+  if (std::holds_alternative<Read>(client.task->body) && client.reads.Chance(1, 2)) {
+    // Whoever it is, it need not be the leader.
+    target = NodeId{1 + client.reads.Below(static_cast<std::uint64_t>(plan_.settings.nodes))};
+  }
+  SendTo(index, target);
   if (client.duplicating > 0 && (client.in_session || !Writes(client.task->operation->action))) {
     probes_.Count(Probe::kRequestDuplicated);
     SendTo(index,
@@ -333,15 +341,18 @@ void Clients::Answer(NodeId node, Reply reply) {
       throw Violation("answers fit their requests", "a command was answered with a read's result",
                       {{.kind = Evidence::Kind::kAnswered, .node = node}});
     }
-    probes_.Count(Probe::kReadServed);
   }
+  const auto* read = std::get_if<ReadResult>(&reply.result);
+  const bool linearizable =
+      read == nullptr || read->path != ReadPath::kLease || judge_.clocks().LeasesHold();
   const std::optional<Duration> transit = network_.ClientTransit(attempt.client);
   if (transit.has_value()) {
     const std::uint64_t slot = Hold({.node = node,
                                      .task = attempt.task,
                                      .id = reply.id,
                                      .request = {},
-                                     .result = std::move(reply.result)});
+                                     .result = std::move(reply.result),
+                                     .linearizable = linearizable});
     scheduler_.After(*transit, EventKind::kReply, static_cast<std::uint16_t>(attempt.client), 0,
                      slot);
   } else {
@@ -359,6 +370,9 @@ void Clients::ArriveAtClient(const Event& event) {
     return;
   }
   trace_.Add(arrived.task << 2 | arrived.result.index());
+  if (!arrived.linearizable) {
+    history_.operations[client.task->record].linearizable = false;
+  }
   std::visit([&](const auto& result) { Receive(index, arrived.node, result); }, arrived.result);
 }
 
@@ -433,7 +447,9 @@ void Clients::FillIn(const kv::TransactionResult& done, history::Operation& reco
 void Clients::Receive(std::size_t index, NodeId from, const ReadResult& result) {
   Client& client = clients_[index];
   Task& task = *client.task;
-  client.target = from;
+  if (result.path == ReadPath::kQuorum || result.path == ReadPath::kLease) {
+    client.target = from;  // the leader
+  }
   history::Operation& record = history_.operations[task.record];
   for (std::size_t i = 0; i < result.keys.size(); ++i) {
     const history::Value value = ValueOf(result.keys[i]);

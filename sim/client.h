@@ -106,6 +106,7 @@ class Clients {
 
   struct Client {
     Random random{0};
+    Random reads{0};           // which nodes are asked
     std::int64_t process = 0;  // its number in the history: a new one after an unknown outcome
     bool in_session = false;
     std::optional<SessionId> session;
@@ -133,6 +134,7 @@ class Clients {
     RequestId id;
     Request request;
     decltype(Reply::result) result;
+    bool linearizable = true;  // a read that was promised to be, when it was answered
   };
 
   void StartNext(std::size_t index);

@@ -8,6 +8,7 @@ namespace lockstep::sim {
 namespace {
 
 constexpr std::int64_t kMillion = 1'000'000;
+constexpr std::int64_t kJump = 1'000 * kMillion;  // more than any rate
 
 // floor(value * numerator / denominator) without an overflow in between.
 // REQUIRES: value is not negative, and the two others fit in 31 bits.
@@ -26,7 +27,15 @@ std::int64_t ScaleUp(std::int64_t value, std::int64_t numerator, std::int64_t de
 Clock::Clock(Duration offset, std::int64_t drift_ppm)
     : drift_ppm_(drift_ppm), anchor_reading_(Instant{} + offset) {
   CORE_ASSERT(drift_ppm > -kMillion);
+  NoteRate();
 }
+
+void Clock::NoteRate() {
+  gained_ppm_ = std::max(gained_ppm_, drift_ppm_);
+  lost_ppm_ = std::max(lost_ppm_, -drift_ppm_);
+}
+
+void Clock::StepBackUnnoticed() { lost_ppm_ = kMillion; }
 
 std::int64_t Clock::Rate() const { return stalls_ > 0 ? 0 : kMillion + drift_ppm_; }
 
@@ -54,6 +63,7 @@ void Clock::Jump(Duration step, SimTime now) {
   CORE_ASSERT(step >= Duration{});
   Anchor(now);
   anchor_reading_ = anchor_reading_ + step;
+  gained_ppm_ = kJump;
 }
 
 void Clock::StepBack(Duration step, SimTime now) {
@@ -65,17 +75,22 @@ void Clock::StepBack(Duration step, SimTime now) {
 
 void Clock::CatchUp(SimTime now) {
   Anchor(now);
-  anchor_reading_ = std::max(anchor_reading_, highest_);
+  if (anchor_reading_ < highest_) {
+    anchor_reading_ = highest_;
+    gained_ppm_ = kJump;
+  }
 }
 
 void Clock::SetDrift(std::int64_t drift_ppm, SimTime now) {
   CORE_ASSERT(drift_ppm > -kMillion);
   Anchor(now);
   drift_ppm_ = drift_ppm;
+  NoteRate();
 }
 
 void Clock::Stall(SimTime now) {
   Anchor(now);
+  lost_ppm_ = kMillion;
   ++stalls_;
 }
 

@@ -44,12 +44,23 @@ class Clock {
 
   std::int64_t drift_ppm() const { return drift_ppm_; }
 
+  // Whether it has ever shown that more time had passed than a clock that gains `drift_ppm` would;
+  // and less than one that loses as much. A step back counts once StepBackUnnoticed() is called.
+  bool HasGainedMoreThan(std::int64_t drift_ppm) const { return gained_ppm_ > drift_ppm; }
+  bool HasLostMoreThan(std::int64_t drift_ppm) const { return lost_ppm_ > drift_ppm; }
+  // Nobody has looked at the clock before the step and again while it still showed less.
+  void StepBackUnnoticed();
+
  private:
   // Local nanoseconds in a true second, divided by a thousand; 0 while stalled.
   std::int64_t Rate() const;
   void Anchor(SimTime now);
 
+  void NoteRate();
+
   std::int64_t drift_ppm_;
+  std::int64_t gained_ppm_ = 0;  // the most so far; beyond any bound for a jump
+  std::int64_t lost_ppm_ = 0;
   int stalls_ = 0;
   // The clock showed `anchor_reading_` at `anchor_time_` and has run evenly since.
   SimTime anchor_time_;

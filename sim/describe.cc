@@ -47,6 +47,12 @@ std::string Words(const raft::InstallSnapshotReply& body) {
 std::string Words(const raft::TimeoutNow&) { return "TimeoutNow"; }
 std::string Words(const raft::Knock&) { return "Knock"; }
 
+std::string Words(const raft::ReadIndex& body) { return "ReadIndex number=" + Number(body.number); }
+
+std::string Words(const raft::ReadIndexReply& body) {
+  return "ReadIndexReply number=" + Number(body.number) + " index=" + Number(body.read_index.value);
+}
+
 std::string Words(const raft::Refused& body) {
   return std::string("Refused ") +
          (body.reason == raft::Refused::Reason::kRemoved ? "removed" : "other incarnation");
@@ -105,6 +111,8 @@ const char* NameOf(const raft::InstallSnapshot&) { return "InstallSnapshot"; }
 const char* NameOf(const raft::InstallSnapshotReply&) { return "InstallSnapshotReply"; }
 const char* NameOf(const raft::TimeoutNow&) { return "TimeoutNow"; }
 const char* NameOf(const raft::Knock&) { return "Knock"; }
+const char* NameOf(const raft::ReadIndex&) { return "ReadIndex"; }
+const char* NameOf(const raft::ReadIndexReply&) { return "ReadIndexReply"; }
 const char* NameOf(const raft::Refused&) { return "Refused"; }
 
 void Add(Trace& trace, raft::LogPosition position) {
@@ -137,6 +145,7 @@ void Add(Trace& trace, const raft::AppendEntriesReply& body) {
   trace.Add(body.match.value);
   Add(trace, body.hint);
   trace.Add(body.round);
+  trace.Add(static_cast<std::uint64_t>(body.promise.ns));
 }
 
 void Add(Trace& trace, const raft::InstallSnapshot& body) {
@@ -150,6 +159,11 @@ void Add(Trace& trace, const raft::InstallSnapshot& body) {
 void Add(Trace& trace, const raft::InstallSnapshotReply& body) { trace.Add(body.match.value); }
 void Add(Trace&, const raft::TimeoutNow&) {}
 void Add(Trace&, const raft::Knock&) {}
+void Add(Trace& trace, const raft::ReadIndex& body) { trace.Add(body.number); }
+void Add(Trace& trace, const raft::ReadIndexReply& body) {
+  trace.Add(body.number);
+  trace.Add(body.read_index.value);
+}
 void Add(Trace& trace, const raft::Refused& body) {
   trace.Add(static_cast<std::uint64_t>(body.reason));
   trace.Add(body.incarnation.value);

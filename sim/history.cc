@@ -93,6 +93,9 @@ std::string ArgumentsError(const Operation& operation, const History& history, K
   if (!ok && (operation.seen || operation.succeeded || !operation.results.empty())) {
     return absl::StrFormat("a result, but the outcome is %s", Name(operation.outcome));
   }
+  if (!operation.linearizable && !OnlyReads(operation)) {
+    return absl::StrFormat("%s is not linearizable, and writes", Name(operation.action));
+  }
   switch (operation.action) {
     case Action::kPut:
     case Action::kAppend:
@@ -280,7 +283,8 @@ bool OnlyReads(const Operation& operation) {
 
 bool MakesNoClaim(const Operation& operation) {
   return operation.outcome == Outcome::kFail ||
-         (operation.outcome == Outcome::kUnknown && OnlyReads(operation));
+         (operation.outcome == Outcome::kUnknown && OnlyReads(operation)) ||
+         !operation.linearizable;
 }
 
 absl::Status ValidateHistory(const History& history, std::size_t* bad_operation) {
@@ -360,6 +364,7 @@ std::string Describe(const Operation& operation) {
     case Action::kRelease:
       break;
   }
+  if (!operation.linearizable) out += " (not linearizable)";
   if (operation.outcome == Outcome::kUnknown) out += " (unknown)";
   if (operation.outcome == Outcome::kFail) out += " (fail)";
   return out;

@@ -105,6 +105,9 @@ struct Operation {
   std::vector<Step> steps;            // txn, cond_txn
   std::vector<Step> else_steps;       // cond_txn
 
+  // False for a read that was promised less: what it returned may have been out of date already.
+  bool linearizable = true;
+
   // The result, if the outcome is kOk.
   Value seen;                       // read, get
   bool succeeded = false;           // cas: matched; delete: was there; cond_txn: conditions held
@@ -135,7 +138,7 @@ std::optional<Model> ModelNamed(std::string_view name);
 bool OnlyReads(const Operation& operation);
 
 // The operation says nothing about the history, and leaving it out changes no verdict: it failed,
-// or it only reads and its result is unknown.
+// or it only reads and its result is unknown, or was not promised to be linearizable.
 bool MakesNoClaim(const Operation& operation);
 
 // InvalidArgument, with the operation's position in `history.operations` (*bad_operation, if it is
@@ -144,7 +147,8 @@ bool MakesNoClaim(const Operation& operation);
 //   (2) operations are in the order of their calls, and none returns before its call;
 //   (3) a client has one operation under way at a time. After an unknown operation that may have
 //       had an effect its number is not used again;
-//   (4) a key is used as a list or as a value, never as both.
+//   (4) a key is used as a list or as a value, never as both;
+//   (5) only what only reads is not promised to be linearizable.
 absl::Status ValidateHistory(const History& history, std::size_t* bad_operation = nullptr);
 
 // For people, in one line: `put k1 "2.1"`, `cas k1 "a" -> "b" = false`. Long values are cut.

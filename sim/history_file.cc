@@ -154,6 +154,7 @@ class Writer {
     line["client"] = operation.client;
     line["op"] = Name(operation.action);
     Arguments(operation, model, line);
+    if (!operation.linearizable) line["linearizable"] = false;
     line["status"] = Name(operation.outcome);
     if (operation.outcome == Outcome::kOk) Result(operation, line);
     line["call"] = operation.called_at;
@@ -542,6 +543,7 @@ Operation ReadOperation(const Json& line, const Header& header) {
   operation.action = ActionNamed(fields.PlainText("op"));
   operation.outcome = OutcomeNamed(fields.PlainText("status"));
   ReadArguments(fields, header.history.model, operation);
+  if (fields.Has("linearizable")) operation.linearizable = fields.Boolean("linearizable");
   if (operation.outcome == Outcome::kOk) {
     ReadResult(fields, operation);
   } else if (fields.Has("result") && !fields.Get("result").is_null()) {

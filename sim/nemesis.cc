@@ -478,8 +478,7 @@ void Nemesis::BeginOnClock(const Fault& fault, NodeId id) {
       break;
     case FaultKind::kClockStepBack:
       probes_.Count(Probe::kClockSteppedBack);
-      struck.clock().StepBack(Microseconds(fault.amount), now);
-      break;
+      return struck.StepClockBack(Microseconds(fault.amount));
     default:
       return;
   }

@@ -43,7 +43,9 @@ SimNode::SimNode(NodeId id, const Settings& settings, const ClockError& clock, c
       patience_(id, Microseconds(settings.election_timeout_us)),
       check_quorum_(id, Microseconds(settings.election_timeout_us)),
       transfers_(id, Microseconds(settings.election_timeout_us)),
-      joined_(!IsSpare(settings, id)) {}
+      joined_(!IsSpare(settings, id)) {
+  TellClock();
+}
 
 SimNode::~SimNode() {
   // Without this, closing the databases would be work for the disk.
@@ -91,6 +93,11 @@ void SimNode::Start() {
   patience_.Started();
   check_quorum_.Started();
   transfers_.Started();
+  stepped_back_ = false;
+  if (config_.raft.lease_reads && replica_->node().current_term() != Term()) {
+    patience_.Now(LocalTime());
+    patience_.Heard();  // it keeps what it may have promised before
+  }
   Step([](Replica&, Instant) {});
 }
 
@@ -279,8 +286,10 @@ void SimNode::Submit(Request request, Duration patience) {
     waiting_.push_back([this, request, patience] { Submit(request, patience); });
     return;
   }
-  if (std::holds_alternative<Read>(request.body)) {
-    world_.judge.ReadAsked(id_, request.id);
+  if (const auto* read = std::get_if<Read>(&request.body)) {
+    world_.judge.Now(now());
+    world_.judge.ReadAsked(id_, request.id, *read);
+    NoticeRead(*read);
   }
   Step([&](Replica& replica, Instant local) {
     const bool waits = settings_.reads_wait != 0 && std::holds_alternative<Read>(request.body);
@@ -295,6 +304,16 @@ void SimNode::Submit(Request request, Duration patience) {
       waiting_requests_.Appended(id, last.Next());
     }
   });
+}
+
+void SimNode::NoticeRead(const Read& read) {
+  const raft::Node& node = replica_->node();
+  if (read.consistency == Consistency::kSerializable && node.leader() == NodeId()) {
+    world_.probes.Count(Probe::kSerializableReadWithoutLeader);
+  }
+  if (read.consistency == Consistency::kLease && node.transfer_voids_lease()) {
+    world_.probes.Count(Probe::kLeaseVoidedByTransfer);
+  }
 }
 
 void SimNode::RequestCheckpoint() {
@@ -343,6 +362,8 @@ void SimNode::Step(const Input& input) {
     role_before_ = replica_->node().role();
     commit_before_ = replica_->node().commit_index();
   }
+  LookAtClock();
+  world_.judge.Now(now());
   patience_.Now(LocalTime());
   check_quorum_.Now(LocalTime());
   transfers_.Now(LocalTime());
@@ -420,7 +441,7 @@ void SimNode::CarryOut(Effects&& effects) {
     world_.network.Send(std::move(message));
   }
   for (Reply& reply : effects.replies) {
-    world_.judge.Replied(id_, reply, *replica_);
+    world_.judge.Replied(id_, reply);
     waiting_requests_.Answered(reply.id);
     world_.trace.Add(reply.id.value << 8 | reply.result.index());
     replies_(id_, std::move(reply));
@@ -728,6 +749,31 @@ void SimNode::TraceState() {
 }
 
 Instant SimNode::LocalTime() const { return clock_.Read(now()); }
+
+void SimNode::ClockChanged() {
+  ScheduleDeadline();
+  TellClock();
+}
+
+// A step back that ended before anybody looked is one that nobody can know of.
+void SimNode::LookAtClock() {
+  if (std::exchange(stepped_back_, false) && LocalTime() >= told_) {
+    clock_.StepBackUnnoticed();
+    TellClock();
+  }
+  told_ = LocalTime();
+}
+
+void SimNode::StepClockBack(Duration by) {
+  clock_.StepBack(by, now());
+  stepped_back_ = running();
+  ClockChanged();
+}
+
+void SimNode::TellClock() const {
+  const std::int64_t bound = settings_.clock_drift_ppm;
+  world_.judge.clocks().IsNow(id_, clock_.HasGainedMoreThan(bound), clock_.HasLostMoreThan(bound));
+}
 
 void SimNode::After(Duration delay, EventKind kind, std::uint64_t payload) {
   world_.scheduler.After(delay, kind, static_cast<std::uint16_t>(id_.value), incarnation_, payload);

@@ -132,7 +132,8 @@ class SimNode {
 
   // To be followed by ClockChanged().
   Clock& clock() { return clock_; }
-  void ClockChanged() { ScheduleDeadline(); }
+  void ClockChanged();
+  void StepClockBack(Duration by);
 
   // REQUIRES: running().
   const Replica& replica() const { return *replica_; }
@@ -170,6 +171,9 @@ class SimNode {
   Duration DrawDiskTime();
   void TraceState();
   Instant LocalTime() const;
+  void LookAtClock();
+  void TellClock() const;
+  void NoticeRead(const Read& read);
   SimTime now() const { return world_.scheduler.now(); }
   void After(Duration delay, EventKind kind, std::uint64_t payload = 0);
 
@@ -210,6 +214,8 @@ class SimNode {
   raft::MembershipAt membership_before_;  // the last change
   Instant deadline_ = Instant::Never();
   SimTime deadline_event_ = SimTime::Never();  // the earliest one scheduled
+  Instant told_;                               // the replica, last
+  bool stepped_back_ = false;  // the clock, since the replica was last told the time
 
   std::deque<raft::Write> log_queue_;
   std::vector<raft::Write> log_group_;  // being stored; empty if nothing is

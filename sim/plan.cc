@@ -78,6 +78,15 @@ std::string ValidateOperation(const Plan& plan, const PlannedOperation& operatio
   if (operation.keys.size() < shape.keys_min || operation.keys.size() > shape.keys_max) {
     return name + ": " + std::to_string(operation.keys.size()) + " keys";
   }
+  if (operation.action != ClientAction::kGet &&
+      operation.consistency != Consistency::kLinearizable) {
+    return name + ": only reads have a consistency";
+  }
+  if ((operation.consistency == Consistency::kBoundedStaleness) !=
+          (operation.max_age > Duration{}) ||
+      operation.max_age < Duration{}) {
+    return name + ": a maximal age goes with bounded staleness, and that with one";
+  }
   for (std::size_t i = 0; i < operation.keys.size(); ++i) {
     if (operation.keys[i] >= static_cast<std::uint64_t>(plan.settings.keys)) {
       return name + ": there is no key " + std::to_string(operation.keys[i]);
@@ -112,6 +121,8 @@ const std::vector<SettingField>& SettingFields() {
       {"checkpoint_entries", &Settings::checkpoint_entries, 1, kMany},
       {"checkpoint_bytes", &Settings::checkpoint_bytes, 1, kMany},
       {"pending_requests_max", &Settings::pending_requests_max, 1, kMany},
+      {"lease_reads", &Settings::lease_reads, 0, 1},
+      {"clock_drift_ppm", &Settings::clock_drift_ppm, 0, 999'999},
       {"delay_min_us", &Settings::delay_min_us, 0, kHour},
       {"delay_spread_us", &Settings::delay_spread_us, 0, kHour},
       {"tail_permille", &Settings::tail_permille, 0, 1000},
@@ -136,6 +147,7 @@ const std::vector<SettingField>& SettingFields() {
       {"session_permille", &Settings::session_permille, 0, 1000},
       {"session_ttl_us", &Settings::session_ttl_us, 1, kHour},
       {"value_bytes", &Settings::value_bytes, 0, 1 << 20},
+      {"trust_clocks", &Settings::trust_clocks, 0, 1},
   };
   return fields;
 }
@@ -270,6 +282,8 @@ ReplicaConfig ReplicaConfigOf(const Settings& settings, NodeId id) {
   config.raft.appends_in_flight_max = number(settings.appends_in_flight_max);
   config.raft.uncommitted_bytes_max = number(settings.uncommitted_bytes_max);
   config.raft.entries_retained = number(settings.entries_retained);
+  config.raft.lease_reads = settings.lease_reads != 0;
+  config.raft.clock_drift_ppm = settings.clock_drift_ppm;
   config.limits.pending_requests_max = number(settings.pending_requests_max);
   config.checkpoint_entries = number(settings.checkpoint_entries);
   config.checkpoint_bytes = number(settings.checkpoint_bytes);

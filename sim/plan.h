@@ -44,6 +44,8 @@ struct Settings {
   std::int64_t checkpoint_entries = 10'000;
   std::int64_t checkpoint_bytes = 16 << 20;
   std::int64_t pending_requests_max = 10'000;
+  std::int64_t lease_reads = 0;           // 0 or 1
+  std::int64_t clock_drift_ppm = 10'000;  // the bound that nodes reckon with
 
   // NetworkSettings.
   std::int64_t delay_min_us = 200;
@@ -75,6 +77,10 @@ struct Settings {
   std::int64_t session_permille = 800;  // of the clients work within a session
   std::int64_t session_ttl_us = 60'000'000;
   std::int64_t value_bytes = 16;
+
+  // 0 or 1: reads that rest on clocks are judged whatever the clocks do, to see what becomes of
+  // them beyond the bound.
+  std::int64_t trust_clocks = 0;
 
   friend bool operator==(const Settings&, const Settings&) = default;
 };
@@ -208,6 +214,9 @@ struct PlannedOperation {
   std::uint64_t client = 0;  // from 0
   ClientAction action = ClientAction::kGet;
   std::vector<std::uint64_t> keys{};  // from 0
+  // Of kGet, as in lockstep::Read.
+  Consistency consistency = Consistency::kLinearizable;
+  Duration max_age{};
 
   friend bool operator==(const PlannedOperation&, const PlannedOperation&) = default;
 };

@@ -25,6 +25,7 @@ enum Stream : std::uint64_t {
   kFirstStarts,
   kAbsence,
   kOperators,
+  kReads,
   kFaults = 100,  // plus the kind
 };
 
@@ -113,6 +114,10 @@ Settings DrawSettings(const Random& seed, const std::optional<Measured>& measure
   settings.session_ttl_us = Pick(work, {2 * timeout, 10 * timeout, 60'000'000, 60'000'000});
   settings.value_bytes = Pick(work, {0, 16, 16, 300});
   settings.reads_wait = work.Chance(1, 3) ? 1 : 0;
+
+  Random reads = seed.Child(kReads);
+  settings.lease_reads = reads.Chance(2, 3) ? 1 : 0;
+  settings.clock_drift_ppm = Pick(reads, {100, 10'000, 200'000});  // see DrawClocks()
   return settings;
 }
 
@@ -175,6 +180,32 @@ std::vector<PlannedOperation> DrawOperations(const Settings& settings,
     }
     operation.keys = keys;
     operations.push_back(operation);
+  }
+}
+
+// Other ways to read than the default, in most runs.
+void DrawConsistencies(const Settings& settings, Random random,
+                       std::vector<PlannedOperation>& operations) {
+  const std::uint64_t permille = static_cast<std::uint64_t>(Pick(random, {0, 300, 600, 900}));
+  const std::int64_t timeout = settings.election_timeout_us;
+  for (PlannedOperation& operation : operations) {
+    if (operation.action != ClientAction::kGet || !random.Chance(permille, 1000)) {
+      continue;
+    }
+    switch (random.Below(5)) {
+      case 0:
+        operation.consistency = Consistency::kSerializable;
+        break;
+      case 1:
+      case 2:
+        operation.consistency = Consistency::kBoundedStaleness;
+        operation.max_age =
+            Microseconds(Pick(random, {timeout / 10, timeout, 5 * timeout, 20 * timeout}));
+        break;
+      default:
+        operation.consistency = Consistency::kLease;
+        break;
+    }
   }
 }
 
@@ -461,6 +492,7 @@ Plan Draw(std::uint64_t seed, Budget budget, const std::optional<Measured>& meas
     operations_per_second = measured->operations_per_second;
   }
   plan.operations = DrawOperations(plan.settings, operations_per_second, parent.Child(kOperations));
+  DrawConsistencies(plan.settings, parent.Child(kReads).Child(1), plan.operations);
   const std::vector<std::uint64_t> victims =
       DrawVictims(plan.settings, budget, parent.Child(kVictims));
   for (const FaultShape& shape : FaultShapes()) {

@@ -98,6 +98,8 @@ class Arguments {
     }
   }
 
+  bool Has(const std::string& name) const { return values_.count(name) != 0; }
+
   std::string_view Take(const std::string& name) {
     const auto found = values_.find(name);
     if (found == values_.end()) {
@@ -188,6 +190,17 @@ PlannedOperation ReadOperation(const std::vector<std::string_view>& words) {
   PlannedOperation operation{.at = SimTime{} + ReadDuration(words[1]), .action = *action};
   operation.client = ReadNumber<std::uint64_t>(arguments.Take("client"));
   operation.keys = ReadNumbers(arguments.Take("keys"));
+  if (arguments.Has("consistency")) {
+    const std::string_view name = arguments.Take("consistency");
+    const std::optional<Consistency> consistency = ConsistencyNamed(name);
+    if (!consistency.has_value()) {
+      throw BadLine{"there is no consistency \"" + std::string(name) + "\""};
+    }
+    operation.consistency = *consistency;
+  }
+  if (arguments.Has("max_age")) {
+    operation.max_age = ReadDuration(arguments.Take("max_age"));
+  }
   arguments.ExpectNoMore();
   return operation;
 }
@@ -285,8 +298,15 @@ std::string Describe(const Fault& fault) {
 }
 
 std::string Describe(const PlannedOperation& operation) {
-  return "client=" + std::to_string(operation.client) + " " + Name(operation.action) +
-         " keys=" + JoinNumbers(operation.keys);
+  std::string text = "client=" + std::to_string(operation.client) + " " + Name(operation.action) +
+                     " keys=" + JoinNumbers(operation.keys);
+  if (operation.consistency != Consistency::kLinearizable) {
+    text += std::string(" consistency=") + Name(operation.consistency);
+  }
+  if (operation.max_age != Duration{}) {
+    text += " max_age=" + FormatDuration(operation.max_age);
+  }
+  return text;
 }
 
 std::string WritePlan(const Plan& plan) {

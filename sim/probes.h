@@ -100,6 +100,18 @@ enum class Probe : std::uint8_t {
   kLeadershipTransferred,
   kTransferFailed,
   kSteppedDownByDisk,
+  kReadForwarded,
+  kReadRefusedAfterWaiting,
+  kLeaseReadServed,
+  kLeaseReadWithoutLease,
+  kLeaseVoidedByTransfer,
+  kLeaseReadStaleByClocks,
+  kBoundedReadAtOnce,
+  kBoundedReadAsked,
+  kBoundedReadTooOldByClocks,
+  kSerializableReadServed,
+  kSerializableReadOfThePast,
+  kSerializableReadWithoutLeader,
   kCount,
 };
 

@@ -402,6 +402,8 @@ class Shrinker {
           simpler.action = action;
           simpler.keys.resize(1);
         }
+        simpler.consistency = Consistency::kLinearizable;
+        simpler.max_age = {};
         return simpler;
       };
       Plan all = best_;

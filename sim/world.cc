@@ -44,6 +44,9 @@ World::World(const Plan& plan, Trace& trace)
       nemesis_(plan, nodes_, network_, clients_, scheduler_, trace, story_, probes_, operators_,
                judge_) {
   judge_.Begin(BeginningOf(plan.settings));
+  if (plan.settings.trust_clocks != 0) {
+    judge_.clocks().Trust();
+  }
   network_.TellTo(story_);
   SeedSqlite(Random(plan.seed).Child(kSqlite).Next());
   const Random nodes = Random(plan.seed).Child(kNodes);

@@ -1,6 +1,21 @@
 #include "core/raft/config.h"
 
+#include <algorithm>
+
 namespace lockstep::raft {
+namespace {
+
+constexpr std::int64_t kMillion = 1'000'000;
+
+}  // namespace
+
+Duration SurelyWithin(Duration span, std::int64_t drift_ppm) {
+  // The slowest clock shows (1 - drift) of true time, the fastest (1 + drift). One nanosecond is
+  // for readings that were rounded.
+  const std::int64_t known = std::min(span, Seconds(3600)).ns;
+  return {std::max<std::int64_t>(
+      0, known * (kMillion - drift_ppm) / (kMillion + drift_ppm) - (drift_ppm > 0 ? 1 : 0))};
+}
 
 std::string Validate(const Config& config) {
   if (config.cluster == ClusterId()) {
@@ -23,6 +38,9 @@ std::string Validate(const Config& config) {
   }
   if (config.disk_stall_timeout < config.election_timeout) {
     return "the disk stall timeout must be at least the election timeout";
+  }
+  if (config.clock_drift_ppm < 0 || config.clock_drift_ppm >= kMillion) {
+    return "the bound of clocks' drift must be from 0 to 999999 millionths";
   }
   if (config.append_entries_max == 0 || config.append_bytes_max == 0 ||
       config.appends_in_flight_max == 0 || config.uncommitted_bytes_max == 0) {

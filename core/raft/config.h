@@ -26,6 +26,15 @@ struct Config {
   Duration retransmit_timeout = Milliseconds(500);
   Duration snapshot_timeout = Milliseconds(30'000);
 
+  // Whether this node promises leaders to keep its vote from others for an election timeout after
+  // it has heard from them, so that they may answer reads by a lease; and uses such promises when
+  // it leads. A node that promises votes for nobody within an election timeout of its start: it may
+  // have promised before. One that does not is never part of a lease, so that nodes may differ.
+  bool lease_reads = false;
+  // No clock of the cluster gains or loses more than so many microseconds in a second of true time.
+  // Leases and the age of data are reckoned with it, and wrong if it is. Below a million.
+  std::int64_t clock_drift_ppm = 10'000;
+
   // Bounds of one AppendEntries (one entry is always allowed) and of those under way to one peer.
   std::uint64_t append_entries_max = 256;
   std::uint64_t append_bytes_max = 1 << 20;
@@ -36,6 +45,10 @@ struct Config {
   // Applied entries that stay in the log after a checkpoint, for followers that lag a little.
   std::uint64_t entries_retained = 10'000;
 };
+
+// While no more than this has passed on one clock, less than `span` has passed in true time and on
+// every other clock, if all keep the bound of `drift_ppm`. Of spans above an hour an hour counts.
+Duration SurelyWithin(Duration span, std::int64_t drift_ppm);
 
 // Empty if `config` can work, else what is wrong with it, in words.
 std::string Validate(const Config& config);

@@ -88,6 +88,9 @@ struct AppendEntriesReply {
   // entry at or before `match` whose term is not above the refused one (§3.5, conflict hints).
   LogPosition hint;
   std::uint64_t round = 0;
+  // For so long, by its clock and counted from when it heard of `round`, the sender gives its vote
+  // to nobody else, unless this leader asks for that with TimeoutNow. 0: it promises nothing.
+  Duration promise;
 
   friend bool operator==(const AppendEntriesReply&, const AppendEntriesReply&) = default;
 };
@@ -134,8 +137,24 @@ struct Knock {
   friend bool operator==(const Knock&, const Knock&) = default;
 };
 
-using Body = std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
-                          InstallSnapshot, InstallSnapshotReply, TimeoutNow, Refused, Knock>;
+// Asks the leader of the term for an index that holds all that was committed before it got this, by
+// whomever (§6.4): for a batch of a follower's reads.
+struct ReadIndex {
+  std::uint64_t number = 0;  // no other batch of the sender has it, also of its earlier lives
+
+  friend bool operator==(const ReadIndex&, const ReadIndex&) = default;
+};
+
+struct ReadIndexReply {
+  std::uint64_t number = 0;
+  Index read_index;
+
+  friend bool operator==(const ReadIndexReply&, const ReadIndexReply&) = default;
+};
+
+using Body =
+    std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply, InstallSnapshot,
+                 InstallSnapshotReply, TimeoutNow, Refused, Knock, ReadIndex, ReadIndexReply>;
 
 // What a replica's state amounted to once it had applied an entry (core/digest_watch.h).
 struct StateDigest {

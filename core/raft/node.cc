@@ -9,6 +9,9 @@
 namespace lockstep::raft {
 namespace {
 
+// The streams of a node's generator, beside its own for election timeouts.
+enum Stream : std::uint64_t { kBatchNumbers = 1 };
+
 // A disk that stalls while peers go on asking must not fill the memory with answers.
 constexpr std::size_t kHeldMessagesMax = 1024;
 
@@ -65,6 +68,7 @@ Node::Node(const Config& config, const DurableState& durable, AppliedState appli
       log_(durable.base,
            durable.base.index == applied.position.index ? applied.time : ClusterTime()),
       history_(applied.membership),
+      forwarded_(random.Child(kBatchNumbers).Next()),
       durability_(Index{durable.base.index.value + durable.entries.size()}),
       commit_index_(applied.position.index),
       role_(Follower{}) {
@@ -86,14 +90,25 @@ Node::Node(const Config& config, const DurableState& durable, AppliedState appli
     // The snapshot came before the term's own write. No vote of that term can have left.
     SetHardState({applied.position.term, NodeId()});
   }
+  if (config_.lease_reads && current_term() != Term()) {
+    heard_ = Heard{.leader = {}, .at = now_};  // what it promised before it stopped still holds
+  }
   RestartElectionTimer();
   ExpelIfRemoved();
 }
 
 // ---- Inputs -----------------------------------------------------------------------------------
 
-void Node::Advance(Instant now) {
+void Node::TimeIs(Instant now) {
+  clock_is_behind_ = now < now_;
+  if (clock_is_behind_) {
+    ForgetMeasuredTimes();
+  }
   now_ = std::max(now_, now);
+}
+
+void Node::Advance(Instant now) {
+  TimeIs(now);
   if (std::holds_alternative<Leader>(role_)) {
     StepDownUnlessQuorumHeard();
   }
@@ -125,7 +140,7 @@ void Node::Advance(Instant now) {
 }
 
 void Node::Receive(const Message& message, Instant now) {
-  now_ = std::max(now_, now);
+  TimeIs(now);
   if (message.cluster != config_.cluster || message.to != config_.id ||
       message.from == config_.id || expelled_ || RefuseSender(message)) {
     return;
@@ -140,7 +155,7 @@ void Node::Receive(const Message& message, Instant now) {
   const auto* vote = std::get_if<RequestVote>(&message.body);
   const auto* vote_reply = std::get_if<RequestVoteReply>(&message.body);
   if (message.term > current_term()) {
-    if (vote != nullptr && !vote->transfer && ListensToLeader() && leader() != message.from) {
+    if (vote != nullptr && !vote->transfer && ListensToLeader(message.from)) {
       return;  // §4.2.3: whoever hears from a leader does not help to depose it
     }
     const bool asks_only = vote != nullptr && vote->pre_vote;
@@ -163,7 +178,7 @@ void Node::Receive(const Message& message, Instant now) {
 }
 
 void Node::Persisted(WriteId id, Instant now) {
-  now_ = std::max(now_, now);
+  TimeIs(now);
   durability_.Persisted(id);
   while (!storing_.empty() && storing_.front().first <= id) {
     storing_.pop_front();
@@ -180,7 +195,7 @@ void Node::Persisted(WriteId id, Instant now) {
 }
 
 std::variant<LogPosition, ProposalRefusal> Node::Propose(Bytes payload, Instant now) {
-  now_ = std::max(now_, now);
+  TimeIs(now);
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) {
     return ProposalRefusal::kNotLeader;
@@ -197,18 +212,8 @@ std::variant<LogPosition, ProposalRefusal> Node::Propose(Bytes payload, Instant 
   return log_.last();
 }
 
-bool Node::Read(RequestId request, Instant now) {
-  now_ = std::max(now_, now);
-  auto* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr) {
-    return false;
-  }
-  leader->reads.Add(request);
-  return true;
-}
-
 void Node::SnapshotInstalled(AppliedState applied, Instant now) {
-  now_ = std::max(now_, now);
+  TimeIs(now);
   CORE_ASSERT(installing_ == applied.position);
   CORE_ASSERT(applied.position.index > commit_index_);
   installing_.reset();
@@ -234,8 +239,7 @@ void Node::SnapshotInstalled(AppliedState applied, Instant now) {
   }
 }
 
-void Node::SnapshotRejected(const std::string& why, Instant now) {
-  now_ = std::max(now_, now);
+void Node::SnapshotRejected(const std::string& why) {
   CORE_ASSERT(installing_.has_value());
   Emit({.kind = Event::Kind::kSnapshotRejected,
         .term = current_term(),
@@ -246,7 +250,7 @@ void Node::SnapshotRejected(const std::string& why, Instant now) {
 }
 
 void Node::SnapshotRead(NodeId peer, LogPosition last_included, Bytes data, Instant now) {
-  now_ = std::max(now_, now);
+  TimeIs(now);
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) {
     return;
@@ -296,6 +300,7 @@ NodeEffects Node::TakeEffects() {
     ProceedWithTransfer();
   }
   ExpelIfRemoved();
+  AskLeaderForReads();
   if (auto* leader = std::get_if<Leader>(&role_)) {
     // A read may only be answered by a leader that knows the commit index of the terms before its
     // own, that is once an entry of its own is committed (§6.4).
@@ -335,7 +340,9 @@ void Node::Handle(NodeId from, const RequestVote& request, Term term) {
   // §3.4: one vote in a term, for a log at least as up-to-date as ours (§3.6.1).
   const bool free_to_vote =
       (voted_for() == NodeId() && leader() == NodeId()) || voted_for() == from;
-  const bool granted = free_to_vote && IsUpToDate(request.last_log);
+  // Somebody may have carried it into this term since it last heard from a leader of another.
+  const bool promised = !request.transfer && ListensToLeader(from);
+  const bool granted = free_to_vote && !promised && IsUpToDate(request.last_log);
   if (granted) {
     CORE_ASSERT(std::holds_alternative<Follower>(role_) ||
                 std::holds_alternative<PreCandidate>(role_));
@@ -392,13 +399,13 @@ bool Node::IsUpToDate(LogPosition last_log) const {
   return last_log.term != own.term ? last_log.term > own.term : last_log.index >= own.index;
 }
 
-bool Node::ListensToLeader() const {
+bool Node::ListensToLeader(NodeId candidate) const {
   if (std::holds_alternative<Leader>(role_)) {
     return true;  // check-quorum deposes a leader that a majority no longer hears
   }
-  const auto* follower = std::get_if<Follower>(&role_);
-  return follower != nullptr && follower->leader != NodeId() &&
-         now_ < follower->last_contact + config_.election_timeout;
+  // Of whatever term, and in whatever role: leases rest on it. A leader that campaigns itself has
+  // given up its own.
+  return heard_ && heard_->leader != candidate && now_ < heard_->at + config_.election_timeout;
 }
 
 // ---- Roles ------------------------------------------------------------------------------------
@@ -413,6 +420,7 @@ void Node::SetHardState(HardState state) {
 }
 
 void Node::BecomeFollower(Term term, NodeId leader, const std::string& why) {
+  RefuseForwardedReads();
   if (auto* was = std::get_if<Leader>(&role_)) {
     EndTransfer(true, {});
     const std::vector<RequestId> reads = was->reads.TakeAll();
@@ -453,12 +461,13 @@ Node::Follower& Node::FollowLeader(NodeId leader) {
           .index = log_.last_index(),
           .text = {}});
   }
-  follower.last_contact = now_;
+  heard_ = Heard{.leader = leader, .at = now_};
   RestartElectionTimer();
   return follower;
 }
 
 void Node::BecomePreCandidate() {
+  RefuseForwardedReads();
   // §9.6: asks whether an election could be won before it disturbs anybody with a new term. The
   // vote given in this term stays given.
   role_ = PreCandidate{.granted = {config_.id}};
@@ -477,6 +486,7 @@ void Node::BecomePreCandidate() {
 }
 
 void Node::BecomeCandidate(bool transfer) {
+  RefuseForwardedReads();
   SetHardState({current_term().Next(), NodeId()});
   SetHardState({current_term(), config_.id});
   role_ = Candidate{};
@@ -502,6 +512,7 @@ void Node::BecomeLeader() {
   CORE_ASSERT(!installing_);
   Leader leader;
   leader.first_own_index = log_.last_index().Next();
+  leader.round_times = RoundTimes(config_.election_timeout);
   leader.since = now_;
   leader.time_at_election = log_.last_time();
   leader.may_prefer_another = now_ + config_.election_timeout * 2;
@@ -563,15 +574,17 @@ void Node::RejectStale(const Message& message) {
   if (const auto* vote = std::get_if<RequestVote>(&message.body)) {
     SendWhenDurable(message.from, RequestVoteReply{.pre_vote = vote->pre_vote, .granted = false});
   } else if (const auto* append = std::get_if<AppendEntries>(&message.body)) {
-    SendWhenDurable(
-        message.from,
-        AppendEntriesReply{
-            .success = false, .match = append->previous.index, .hint = {}, .round = append->round});
+    SendWhenDurable(message.from, AppendEntriesReply{.success = false,
+                                                     .match = append->previous.index,
+                                                     .hint = {},
+                                                     .round = append->round,
+                                                     .promise = {}});
   } else if (const auto* snapshot = std::get_if<InstallSnapshot>(&message.body)) {
     SendWhenDurable(message.from, AppendEntriesReply{.success = false,
                                                      .match = snapshot->last_included.index,
                                                      .hint = {},
-                                                     .round = snapshot->round});
+                                                     .round = snapshot->round,
+                                                     .promise = {}});
   }
 }
 
@@ -590,7 +603,8 @@ void Node::Handle(NodeId from, const AppendEntries& request, Term) {
     SendWhenDurable(from, AppendEntriesReply{.success = false,
                                              .match = previous.index,
                                              .hint = log_.LastNotAbove(previous),
-                                             .round = request.round});
+                                             .round = request.round,
+                                             .promise = Promise()});
     return;
   }
   Match(follower, Append(request.entries, previous), request.leader_commit);
@@ -649,9 +663,11 @@ void Node::Match(Follower& follower, Index matched, Index leader_commit) {
   // heartbeat or a repeated message must not wait for a disk.
   if (durable >= matched) {
     follower.acknowledged = std::max(follower.acknowledged, durable);
-    SendWhenDurable(
-        follower.leader,
-        AppendEntriesReply{.success = true, .match = durable, .hint = {}, .round = follower.round});
+    SendWhenDurable(follower.leader, AppendEntriesReply{.success = true,
+                                                        .match = durable,
+                                                        .hint = {},
+                                                        .round = follower.round,
+                                                        .promise = Promise()});
   }
 }
 
@@ -659,9 +675,11 @@ void Node::Acknowledge(Follower& follower) {
   const Index durable = std::min(follower.matched, durability_.index());
   if (follower.leader != NodeId() && durable > follower.acknowledged) {
     follower.acknowledged = durable;
-    SendWhenDurable(
-        follower.leader,
-        AppendEntriesReply{.success = true, .match = durable, .hint = {}, .round = follower.round});
+    SendWhenDurable(follower.leader, AppendEntriesReply{.success = true,
+                                                        .match = durable,
+                                                        .hint = {},
+                                                        .round = follower.round,
+                                                        .promise = Promise()});
   }
 }
 
@@ -718,6 +736,7 @@ void Node::Handle(NodeId from, const AppendEntriesReply& reply, Term) {
   }
   Progress& progress = found->second;
   progress.Heard(std::min(reply.round, leader->round), now_);
+  CountPromise(progress, reply);
   if (reply.success) {
     if (reply.match <= log_.last_index()) {
       progress.Acknowledged(reply.match, now_);
@@ -781,7 +800,13 @@ void Node::HeartbeatAll() {
   auto& leader = std::get<Leader>(role_);
   ++leader.round;
   leader.next_heartbeat = now_ + config_.heartbeat_interval;
-  if (commit_index_ >= leader.first_own_index) {
+  const bool knows_commits = commit_index_ >= leader.first_own_index;
+  if (!clock_is_behind_) {
+    leader.round_times.Began({.number = leader.round,
+                              .began = now_,
+                              .read_index = knows_commits ? commit_index_ : Index()});
+  }
+  if (knows_commits) {
     leader.reads.RoundStarted(leader.round, commit_index_);
   }
   for (const auto& [peer, progress] : leader.peers) {
@@ -796,16 +821,6 @@ void Node::HeartbeatAll() {
                           .round = leader.round});
   }
   ConfirmReads();  // a lone voter is its own quorum
-}
-
-void Node::ConfirmReads() {
-  auto& leader = std::get<Leader>(role_);
-  const std::uint64_t round = ReachedByQuorum(membership().membership, [&](NodeId id) {
-    return id == config_.id ? leader.round : leader.peers.at(id).acknowledged_round();
-  });
-  if (auto ready = leader.reads.Confirmed(round)) {
-    effects_.ready_reads.push_back(*std::move(ready));
-  }
 }
 
 void Node::Replicate(NodeId peer, Progress& progress) {
@@ -901,7 +916,8 @@ void Node::ReleaseHeld() {
 Instant Node::NextDeadline() const {
   const auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) {
-    return election_deadline_;
+    return forwarded_.under_way() ? std::min(election_deadline_, ForwardedDeadline())
+                                  : election_deadline_;
   }
   Instant deadline = leader->next_heartbeat;
   if (DiskStallsAt() > now_) {

@@ -22,12 +22,14 @@
 #include "core/raft/config.h"
 #include "core/raft/durability.h"
 #include "core/raft/event.h"
+#include "core/raft/forwarded_reads.h"
 #include "core/raft/log.h"
 #include "core/raft/membership_change.h"
 #include "core/raft/membership_history.h"
 #include "core/raft/message.h"
 #include "core/raft/progress.h"
 #include "core/raft/reads.h"
+#include "core/raft/round_times.h"
 #include "core/raft/state_sink.h"
 #include "core/random.h"
 #include "core/types.h"
@@ -61,7 +63,7 @@ struct NodeEffects {
   std::optional<Write> write;
   std::vector<Message> messages;
   std::vector<ReadyReads> ready_reads;
-  std::vector<RequestId> refused_reads;  // this node leads no more
+  std::vector<RequestId> refused_reads;  // the leader changes, or does not answer
   std::vector<NodeId> snapshots_wanted;
   // To install, then SnapshotInstalled(); or not to, then SnapshotRejected(). Until one of them is
   // called the node takes no entries and does not campaign.
@@ -86,12 +88,14 @@ class Node {
  public:
   // Resumes from what earlier writes made durable. `applied` is the state that the owner durably
   // holds: the log may lack any entry up to it. Nullopt, with `error`, if the two cannot be of
-  // one node. `random` only jitters election timeouts.
+  // one node. `random` jitters election timeouts, and numbers what the node asks: it must differ
+  // from start to start.
   // REQUIRES: Validate(config) is empty.
   static std::optional<Node> Start(const Config& config, DurableState durable, AppliedState applied,
                                    Random random, Instant now, std::string* error);
 
-  // Lets time pass. Calls with an earlier `now` than before change nothing.
+  // Lets time pass. A `now` that is earlier than one before, here or in another call, does not turn
+  // time back; but a clock that does so measures nothing, and what rests on that is given up.
   void Advance(Instant now);
 
   // Handles one message. Stale, repeated and reordered ones are normal input, and so are those of
@@ -118,13 +122,30 @@ class Node {
   // election timeout. Not empty: why it did not begin.
   [[nodiscard]] std::string TransferLeadership(NodeId target, Instant now);
 
-  // Asks for a linearizable read, to be answered by ready_reads or refused_reads. False if this
-  // node does not lead: then nothing is changed.
+  // ---- Reads (node_reads.cc): each asks from which index on the applied state may answer.
+
+  // That shows everything that anybody had committed before `now`: by a round of heartbeats if this
+  // node leads, else from the leader; it comes with ready_reads or refused_reads. False if no
+  // leader is known: then nothing is changed. A follower refuses what the leader has not answered
+  // within an election timeout.
   [[nodiscard]] bool Read(RequestId request, Instant now);
+
+  // The same without asking anybody: nullopt unless this node leads and holds a lease. A lease is
+  // safe as long as no clock drifts more than clock_drift_ppm allows.
+  std::optional<Index> LeaseReadIndex(Instant now);
+
+  // That shows everything that anybody had committed `max_age` before `now`, or later: nullopt if
+  // this node cannot be sure of it without asking. It was sure of it when it last asked, or as a
+  // leader when a quorum last answered. Safe as long as its own clock drifts no more than
+  // clock_drift_ppm allows.
+  std::optional<Index> FreshIndex(Duration max_age, Instant now);
+
+  // Whether this node leads and has asked another to take over: from then on it has no lease.
+  bool transfer_voids_lease() const;
 
   // The owner's durable state is now the received snapshot, up to `applied`.
   void SnapshotInstalled(AppliedState applied, Instant now);
-  void SnapshotRejected(const std::string& why, Instant now);
+  void SnapshotRejected(const std::string& why);
 
   // Answers snapshots_wanted. A snapshot that nobody waits for is dropped.
   void SnapshotRead(NodeId peer, LogPosition last_included, Bytes data, Instant now);
@@ -154,6 +175,9 @@ class Node {
   // The one that is in force when everything committed is applied.
   const MembershipAt& committed_membership() const { return history_.At(commit_index_); }
   bool expelled() const { return expelled_; }
+  // When the lease of this node ends, by its clock; long ago if it has none, Never() if it is the
+  // only voter.
+  Instant LeaseEnd() const;
   // Null unless this node leads and `peer` is another member.
   const Progress* progress(NodeId peer) const;
   // Of the entry committed last while leading, from append to commit.
@@ -164,7 +188,6 @@ class Node {
  private:
   struct Follower {
     NodeId leader;            // 0 if not known
-    Instant last_contact;     // with `leader`, if known
     Index matched;            // of this term: our log equals the leader's up to here
     Index acknowledged;       // the highest match told to the leader
     std::uint64_t round = 0;  // the leader's latest that we saw
@@ -194,7 +217,9 @@ class Node {
     std::uint64_t round = 0;
     Instant next_heartbeat;
     Reads reads;
-    Instant since;  // elected
+    RoundTimes round_times{Duration()};
+    bool lease_is_void = false;  // for the rest of the term
+    Instant since;               // elected
     ClusterTime time_at_election;
     std::deque<std::pair<Index, Instant>> appended;  // not committed yet, and when they came
     std::uint64_t uncommitted_bytes = 0;
@@ -215,9 +240,14 @@ class Node {
   void Handle(NodeId from, const AppendEntriesReply& reply, Term term);
   void Handle(NodeId from, const InstallSnapshot& request, Term term);
   void Handle(NodeId from, const InstallSnapshotReply& reply, Term term);
+  void Handle(NodeId from, const ReadIndex& request, Term term);
+  void Handle(NodeId from, const ReadIndexReply& reply, Term term);
 
   void RejectStale(const Message& message);
-  bool ListensToLeader() const;  // heard of one within the minimum election timeout
+  void TimeIs(Instant now);
+  // Whether it has heard from a leader other than `candidate`, of whatever term, within the minimum
+  // election timeout.
+  bool ListensToLeader(NodeId candidate) const;
   bool IsUpToDate(LogPosition last_log) const;
   bool IsVoter() const { return membership().membership.IsVoter(config_.id); }
   bool MayCampaign() const;
@@ -268,7 +298,18 @@ class Node {
   void Abdicate(const std::string& why);
 
   void HeartbeatAll();
+
+  // ---- node_reads.cc
   void ConfirmReads();
+  void CountPromise(Progress& progress, const AppendEntriesReply& reply);
+  Duration Promise() const { return config_.lease_reads ? config_.election_timeout : Duration(); }
+  void AskLeaderForReads();
+  Instant ForwardedDeadline() const;  // when AskLeaderForReads() has more to do
+  void SendReadIndex(std::uint64_t number);
+  void RefuseForwardedReads();
+  void KnowFresh(Instant since, Index index);
+  void ForgetMeasuredTimes();
+
   void Replicate(NodeId peer, Progress& progress);
   void HandleLostMessages();
 
@@ -293,6 +334,22 @@ class Node {
   Log log_;
   MembershipHistory history_;  // what is committed, and all since
   bool expelled_ = false;
+  // The leader last heard from, of whatever term, and when. 0: this node does not remember, and may
+  // have heard from any.
+  struct Heard {
+    NodeId leader;
+    Instant at;
+  };
+  std::optional<Heard> heard_;
+  ForwardedReads forwarded_;
+  // At `since` nothing was committed anywhere beyond `index`. Stays true for ever.
+  struct Freshness {
+    Instant since;
+    Index index;
+  };
+  std::optional<Freshness> freshness_;
+  bool clock_is_behind_ = false;  // shows less than it did before
+  Instant went_back_{-1};         // what it had shown when it last went back
   Durability durability_;
   Index commit_index_;
   std::variant<Follower, PreCandidate, Candidate, Leader> role_;

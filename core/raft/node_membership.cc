@@ -25,7 +25,7 @@ std::string Nodes(const std::vector<NodeId>& nodes) {
 std::variant<LogPosition, MembershipRefusal> Node::ChangeMembership(const MembershipChange& change,
                                                                     Instant now) {
   using Kind = MembershipRefusal::Kind;
-  now_ = std::max(now_, now);
+  TimeIs(now);
   const auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) {
     return MembershipRefusal{Kind::kNotLeader, "this node is not the leader"};

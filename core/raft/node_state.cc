@@ -34,6 +34,12 @@ void Node::TellState(StateSink& sink) const {
   }
   sink.Section(NodeId());
   sink.Number(now_ >= election_deadline_ ? 1 : 0);
+  const bool listens = heard_ && now_ < heard_->at + config_.election_timeout;
+  sink.Number(listens ? 1 : 0);
+  if (listens) {
+    sink.Node(heard_->leader);
+  }
+  forwarded_.TellState(sink);
   sink.Number(role_.index());
   const auto tell_granted = [&](const std::set<NodeId>& granted) {
     for (const NodeId node : granted) {
@@ -44,7 +50,6 @@ void Node::TellState(StateSink& sink) const {
   };
   if (const auto* follower = std::get_if<Follower>(&role_)) {
     sink.Node(follower->leader);
-    sink.Number(ListensToLeader() ? 1 : 0);
     sink.Number(follower->matched.value);
     sink.Number(follower->acknowledged.value);
     sink.Number(follower->round);
@@ -58,6 +63,7 @@ void Node::TellState(StateSink& sink) const {
     sink.Number(leader.round);
     sink.Number(static_cast<std::uint64_t>((leader.next_heartbeat - now_).ns));
     leader.reads.TellState(sink);
+    sink.Number(leader.lease_is_void ? 1 : 0);
     sink.Number(leader.time_at_election.value +
                 static_cast<std::uint64_t>((now_ - leader.since).ns));
     sink.Number(leader.appended.size());  // the last of the log

@@ -8,7 +8,7 @@
 namespace lockstep::raft {
 
 std::string Node::TransferLeadership(NodeId target, Instant now) {
-  now_ = std::max(now_, now);
+  TimeIs(now);
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) {
     return "this node is not the leader";
@@ -73,6 +73,8 @@ void Node::ProceedWithTransfer() {
   } else if (!transfer.sent &&
              leader->peers.at(transfer.target).match_index() == log_.last_index()) {
     transfer.sent = true;
+    // Whom it asks needs nobody's patience, even if it takes its time.
+    leader->lease_is_void = true;
     SendNow(transfer.target, current_term(), TimeoutNow{});
   }
 }

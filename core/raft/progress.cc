@@ -32,6 +32,8 @@ void Progress::Heard(std::uint64_t round, Instant now) {
   acknowledged_round_ = std::max(acknowledged_round_, round);
 }
 
+void Progress::Promised(Instant until) { promised_until_ = std::max(promised_until_, until); }
+
 void Progress::Acknowledged(Index match, Instant now) {
   // An answer to a probe that carried nothing new still says that the logs agree there.
   const bool answers_probe =
@@ -124,6 +126,7 @@ void Progress::TellState(const Config& config, Instant now, StateSink& sink) con
   }
   sink.Number(acknowledged_round_);
   ago(last_contact_, config.election_timeout);
+  sink.Number(promised_until_ > now ? static_cast<std::uint64_t>((promised_until_ - now).ns) : 0);
   if (state_ == State::kSnapshot) {
     sink.Number(snapshot_.value);
     ago(snapshot_since_, std::max(config.snapshot_timeout, config.election_timeout));

@@ -33,6 +33,9 @@ class Progress {
   bool ever_heard() const { return ever_heard_; }
   std::uint64_t acknowledged_round() const { return acknowledged_round_; }
   std::optional<Duration> replication_time() const { return replication_time_; }
+  // Until then, by the leader's clock, the follower votes for nobody else. Long ago if it has not
+  // promised to.
+  Instant promised_until() const { return promised_until_; }
 
   // Whether an append may leave now.
   bool MaySend(const Config& config) const;
@@ -42,6 +45,10 @@ class Progress {
 
   // A message of this term came from the follower.
   void Heard(std::uint64_t round, Instant now);
+
+  // The follower keeps its vote from others until then; or that is not known any more.
+  void Promised(Instant until);
+  void ForgetPromise() { promised_until_ = {}; }
 
   // The follower has durably stored everything up to `match`. Late reports change nothing.
   void Acknowledged(Index match, Instant now);
@@ -80,6 +87,7 @@ class Progress {
   Instant last_contact_;
   bool ever_heard_ = false;
   std::uint64_t acknowledged_round_ = 0;
+  Instant promised_until_;
   std::optional<Duration> replication_time_;
 };
 

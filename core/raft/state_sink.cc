@@ -45,6 +45,7 @@ void Tell(const AppendEntriesReply& body, StateSink& sink) {
   sink.Number(body.match.value);
   Tell(body.hint, sink);
   sink.Number(body.round);
+  sink.Number(static_cast<std::uint64_t>(body.promise.ns));
 }
 
 void Tell(const InstallSnapshot& body, StateSink& sink) {
@@ -59,6 +60,13 @@ void Tell(const InstallSnapshotReply& body, StateSink& sink) { sink.Number(body.
 
 void Tell(const TimeoutNow&, StateSink&) {}
 void Tell(const Knock&, StateSink&) {}
+
+void Tell(const ReadIndex& body, StateSink& sink) { sink.Number(body.number); }
+
+void Tell(const ReadIndexReply& body, StateSink& sink) {
+  sink.Number(body.number);
+  sink.Number(body.read_index.value);
+}
 
 void Tell(const Refused& body, StateSink& sink) {
   sink.Number(static_cast<std::uint64_t>(body.reason));

@@ -4,6 +4,7 @@
 //   - instants are told relative to the server's clock, ids of writes relative to the last durable
 //     one: neither's origin means anything;
 //   - of an election deadline, which is drawn at random, only whether it has passed;
+//   - how long ago rounds of heartbeats began, which only leases and the age of data rest on;
 //   - measurements for people are left out.
 
 #ifndef LOCKSTEP_CORE_RAFT_STATE_SINK_H_

@@ -2,24 +2,18 @@
 
 #include <string>
 
-#include "core/assert.h"
 #include "sim/violation.h"
 
 namespace lockstep::sim {
 
-void FreshReads::Served(NodeId node, RequestId read, Index applied) {
-  const auto asked = asked_.find(read);
-  CORE_ASSERT(asked != asked_.end());
-  const Index committed = asked->second;
-  asked_.erase(asked);
-  if (applied < committed) {
+void CheckFresh(NodeId node, const AskedRead& asked, Revision revision) {
+  if (revision < asked.committed) {
     throw Violation("reads are fresh",
-                    "node " + std::to_string(node.value) +
-                        " has answered a read with the data of index " +
-                        std::to_string(applied.value) + ", and index " +
-                        std::to_string(committed.value) + " was committed before it was asked",
-                    {{.kind = Evidence::Kind::kApplied, .node = node, .index = applied},
-                     {.kind = Evidence::Kind::kCommitted, .index = committed}});
+                    "node " + std::to_string(node.value) + " has answered a read with revision " +
+                        std::to_string(revision.value) + ", and revision " +
+                        std::to_string(asked.committed.value) +
+                        " was committed before it was asked",
+                    {{.kind = Evidence::Kind::kAnswered, .node = node}});
   }
 }
 

@@ -2,10 +2,13 @@
 
 #include <string>
 
+#include "core/assert.h"
 #include "core/kv/machine.h"
 #include "core/raft/node.h"
 #include "sim/oracles/acknowledgements.h"
+#include "sim/oracles/fresh_reads.h"
 #include "sim/oracles/leader_completeness.h"
+#include "sim/oracles/lease_reads.h"
 #include "sim/oracles/promises.h"
 #include "sim/violation.h"
 
@@ -17,7 +20,7 @@ std::string NodeText(NodeId node) { return "node " + std::to_string(node.value);
 }  // namespace
 
 Judge::Judge(std::size_t nodes, ProbeCounts& probes)
-    : nodes_(nodes), election_safety_(nodes), probes_(probes) {
+    : nodes_(nodes), election_safety_(nodes), probes_(probes), clocks_(nodes) {
   for (const Node& node : nodes_) {
     durable_.push_back(&node.durable);
   }
@@ -126,7 +129,8 @@ void Judge::Stopped(NodeId id) {
     return;
   }
   At(id).view.reset();
-  At(id).reads.Stopped();
+  At(id).asked_reads.clear();
+  At(id).read_states.Stopped();
 }
 
 void Judge::Wrote(NodeId id, const raft::Write& write) {
@@ -204,6 +208,7 @@ void Judge::CheckCommit(Node& node, const raft::View& view, Index before) {
     probes_.Count(Probe::kOlderTermEntryCommitted);
   }
   exactly_once_.Committed(canonical_);
+  commit_times_.Committed(now_, exactly_once_.reference().revision());
   for (Index index = known.Next(); index <= canonical_.last_index(); index = index.Next()) {
     const raft::Entry& entry = node.memory.At(index)->entry;
     if (entry.kind == raft::EntryKind::kMembership) {
@@ -254,14 +259,65 @@ void Judge::Heard(NodeId id, NodeId from, const Replica& replica) {
                     follower.state.applied_index);
 }
 
-void Judge::Replied(NodeId id, const Reply& reply, const Replica& replica) {
+void Judge::ReadAsked(NodeId id, RequestId request, const Read& read) {
+  At(id).asked_reads.insert_or_assign(
+      request,
+      AskedRead{.read = read,
+                .at = now_,
+                .committed = exactly_once_.reference().revision(),
+                .committed_at_age = commit_times_.Before(now_ + (Duration{} - read.max_age))});
+}
+
+void Judge::Replied(NodeId id, const Reply& reply) {
   if (At(id).is_lost) {
     return;
   }
-  if (std::holds_alternative<ReadResult>(reply.result)) {
-    At(id).reads.Served(id, reply.id, replica.machine().applied_index());
-  } else {
-    At(id).reads.Refused(reply.id);
+  const auto asked = At(id).asked_reads.find(reply.id);
+  if (const auto* result = std::get_if<ReadResult>(&reply.result)) {
+    CORE_ASSERT(asked != At(id).asked_reads.end());
+    CheckRead(id, asked->second, *result);
+  }
+  if (asked != At(id).asked_reads.end()) {
+    const auto* refusal = std::get_if<Refusal>(&reply.result);
+    if (refusal != nullptr && refusal->kind == RefusalKind::kNotLeader && asked->second.at < now_) {
+      probes_.Count(Probe::kReadRefusedAfterWaiting);
+    }
+    At(id).asked_reads.erase(asked);
+  }
+}
+
+void Judge::CheckRead(NodeId id, const AskedRead& asked, const ReadResult& result) {
+  At(id).read_states.Answered(id, asked.read, result, exactly_once_.reference());
+  switch (result.path) {
+    case ReadPath::kQuorum:
+    case ReadPath::kForwarded:
+      CheckFresh(id, asked, result.revision);
+      probes_.Count(result.path == ReadPath::kQuorum ? Probe::kReadServed : Probe::kReadForwarded);
+      if (asked.read.consistency == Consistency::kLease) {
+        probes_.Count(Probe::kLeaseReadWithoutLease);
+      } else if (asked.read.consistency == Consistency::kBoundedStaleness) {
+        probes_.Count(Probe::kBoundedReadAsked);
+      }
+      break;
+    case ReadPath::kLease:
+      probes_.Count(CheckLeaseRead(id, asked, result.revision, clocks_)
+                        ? Probe::kLeaseReadStaleByClocks
+                        : Probe::kLeaseReadServed);
+      break;
+    case ReadPath::kLocal:
+      if (asked.read.consistency == Consistency::kBoundedStaleness) {
+        probes_.Count(CheckBoundedRead(id, asked, result.revision, clocks_)
+                          ? Probe::kBoundedReadTooOldByClocks
+                          : Probe::kBoundedReadAtOnce);
+      } else if (asked.read.consistency == Consistency::kSerializable) {
+        probes_.Count(result.revision < asked.committed ? Probe::kSerializableReadOfThePast
+                                                        : Probe::kSerializableReadServed);
+      } else {
+        throw Violation("reads are fresh",
+                        NodeText(id) + " has answered a read by itself that it may not",
+                        {{.kind = Evidence::Kind::kAnswered, .node = id}});
+      }
+      break;
   }
 }
 

@@ -19,20 +19,27 @@
 #include "core/types.h"
 #include "sim/log_shadow.h"
 #include "sim/oracles/acknowledgements.h"
+#include "sim/oracles/asked_read.h"
+#include "sim/oracles/bounded_reads.h"
 #include "sim/oracles/bounds.h"
 #include "sim/oracles/canonical_log.h"
+#include "sim/oracles/clock_bounds.h"
 #include "sim/oracles/digests.h"
 #include "sim/oracles/election_safety.h"
 #include "sim/oracles/exactly_once.h"
-#include "sim/oracles/fresh_reads.h"
 #include "sim/oracles/log_matching.h"
+#include "sim/oracles/read_states.h"
 #include "sim/probes.h"
+#include "sim/sim_time.h"
 
 namespace lockstep::sim {
 
 class Judge {
  public:
   Judge(std::size_t nodes, ProbeCounts& probes);
+
+  // True time, whenever something follows for which it matters: commits and reads.
+  void Now(SimTime now) { now_ = now; }
 
   // ---- A node's life
 
@@ -68,10 +75,8 @@ class Judge {
   // The node has handled what `from` had to say.
   void Heard(NodeId node, NodeId from, const Replica& replica);
   // The node is asked to read; it answers a request: with data, if that was a read.
-  void ReadAsked(NodeId node, RequestId read) {
-    At(node).reads.Asked(read, canonical_.last_index());
-  }
-  void Replied(NodeId node, const Reply& reply, const Replica& replica);
+  void ReadAsked(NodeId node, RequestId request, const Read& read);
+  void Replied(NodeId node, const Reply& reply);
   // The node answers a command, not a read, with a result.
   void Answered(NodeId node, const kv::Command& command, const kv::CommandResult& result) const {
     exactly_once_.Answered(node, command, result);
@@ -85,6 +90,9 @@ class Judge {
   // The configuration that `node` goes by from now on: when it starts, and after the step in which
   // that changes.
   void Configured(NodeId node, const raft::Node& raft);
+
+  ClockBounds& clocks() { return clocks_; }
+  const ClockBounds& clocks() const { return clocks_; }
 
   // ---- Disks
 
@@ -122,7 +130,8 @@ class Judge {
     bool is_lost = false;
     std::optional<raft::View> view;  // after the last input; empty if there was none
     Index applied;
-    FreshReads reads;
+    std::map<RequestId, AskedRead> asked_reads;
+    ReadStates read_states;
     raft::Membership membership;  // that it goes by
     Matches matches;
   };
@@ -135,6 +144,7 @@ class Judge {
   void CheckStateLoaded(NodeId id, const kv::Summary& summary);
   void CheckShadow(const Node& node, const raft::View& view) const;
   void CheckCommit(Node& node, const raft::View& view, Index before);
+  void CheckRead(NodeId id, const AskedRead& asked, const ReadResult& result);
   void CheckApplied(Node& node, NodeId id, const Replica& replica);
 
   std::vector<Node> nodes_;
@@ -147,6 +157,9 @@ class Judge {
   ProbeCounts& probes_;
   raft::Membership committed_membership_;
   std::map<NodeId, Index> known_since_;  // where a committed entry says whose files are a member's
+  SimTime now_;
+  CommitTimes commit_times_;
+  ClockBounds clocks_;
   bool promises_are_void_ = false;
 };
 

@@ -50,6 +50,7 @@ void Reference::Apply(const raft::Entry& entry) {
   }
   touched_.emplace_back();
   results_.emplace_back();
+  revisions_.push_back(revision_);
   if (entry.kind == raft::EntryKind::kNoOp) {
     return;
   }
@@ -60,6 +61,7 @@ void Reference::Apply(const raft::Entry& entry) {
     return;
   }
   results_.back() = std::visit([&](const auto& body) { return Execute(body, entry); }, *command);
+  revisions_.back() = revision_;
 
   std::vector<std::string>& touched = touched_.back();
   std::sort(touched.begin(), touched.end());
@@ -182,6 +184,13 @@ std::optional<kv::KeyValue> Reference::At(const std::string& key, Index index) c
       std::upper_bound(found->second.begin(), found->second.end(), index,
                        [](Index wanted, const Version& version) { return wanted < version.index; });
   return after == found->second.begin() ? std::nullopt : std::prev(after)->key_value;
+}
+
+std::optional<kv::KeyValue> Reference::AtRevision(const std::string& key, Revision revision) const {
+  const auto after = std::upper_bound(revisions_.begin(), revisions_.end(), revision);
+  return after == revisions_.begin()
+             ? std::nullopt
+             : At(key, Index{static_cast<std::uint64_t>(after - revisions_.begin() - 1)});
 }
 
 const kv::TransactionResult* Reference::ExecutedInSession(SessionId session,

@@ -26,6 +26,10 @@ class Reference {
   // The key after the entry at `index`; nullopt if it was absent. REQUIRES: `index` was applied.
   std::optional<kv::KeyValue> At(const std::string& key, Index index) const;
 
+  // The revision that the data has by now, and the key at an earlier one.
+  Revision revision() const { return revision_; }
+  std::optional<kv::KeyValue> AtRevision(const std::string& key, Revision revision) const;
+
   // The keys that the entry at `index` may have changed.
   const std::vector<std::string>& Touched(Index index) const { return touched_[index.value]; }
 
@@ -67,6 +71,7 @@ class Reference {
 
   std::map<std::string, std::vector<Version>> history_;                  // of each key, by index
   std::vector<std::vector<std::string>> touched_{{}};                    // by index
+  std::vector<Revision> revisions_{Revision{1}};                         // after it, by index
   std::vector<std::optional<kv::CommandResult>> results_{std::nullopt};  // by index
   std::map<std::pair<SessionId, std::uint64_t>, kv::TransactionResult> executed_;
   std::map<std::string, std::vector<Index>> by_payload_;

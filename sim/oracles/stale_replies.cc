@@ -14,7 +14,12 @@ StaleReplies::StaleReplies(const raft::Node& node, const raft::Message& message)
 }
 
 void StaleReplies::Check(const raft::Node& node) const {
-  if (before_.has_value() && BeliefOf(node, from_) != before_) {
+  std::optional<Belief> after = BeliefOf(node, from_);
+  if (before_.has_value() && after.has_value() && after->promised_until == Instant()) {
+    after->promised_until =
+        before_->promised_until;  // promises are forgotten when a clock goes back
+  }
+  if (before_.has_value() && after != before_) {
     throw Violation(
         "the past counts for nothing",
         "node " + std::to_string(node.config().id.value) + ", which leads term " +
@@ -30,7 +35,8 @@ std::optional<StaleReplies::Belief> StaleReplies::BeliefOf(const raft::Node& nod
   if (progress == nullptr) {
     return std::nullopt;
   }
-  return Belief{progress->match_index(), progress->acknowledged_round(), progress->last_contact()};
+  return Belief{progress->match_index(), progress->acknowledged_round(), progress->last_contact(),
+                progress->promised_until()};
 }
 
 }  // namespace lockstep::sim

@@ -27,6 +27,7 @@ class StaleReplies {
     Index match;
     std::uint64_t round = 0;
     Instant contact;
+    Instant promised_until;
 
     friend bool operator==(const Belief&, const Belief&) = default;
   };

@@ -235,12 +235,29 @@ TEST(ReplicaTest, AFollowerNamesTheLeader) {
   const std::uint64_t leader = replicas.Leader();
   const std::uint64_t follower = leader == 1 ? 2 : 1;
   for (const decltype(Request::body)& body :
-       {decltype(Request::body)(PutCommand("k", "v")), decltype(Request::body)(Read{{"k"}}),
+       {decltype(Request::body)(PutCommand("k", "v")),
         decltype(Request::body)(kv::OpenSession{Seconds(1)})}) {
     const Refusal refusal = replicas.AskForRefusal(follower, body);
     EXPECT_EQ(refusal.kind, RefusalKind::kNotLeader);
     EXPECT_EQ(refusal.leader, NodeId{leader});
   }
+}
+
+TEST(ReplicaTest, AFollowerServesReads) {
+  Replicas replicas(3);
+  const std::uint64_t leader = replicas.Leader();
+  const std::uint64_t follower = leader == 1 ? 2 : 1;
+  replicas.Put(leader, "k", "v");
+  const auto ask = [&](Consistency consistency, Duration max_age) {
+    return std::get<ReadResult>(replicas.Ask(follower, Read{{"k"}, consistency, max_age}));
+  };
+  const ReadResult forwarded = ask(Consistency::kLinearizable, {});
+  EXPECT_EQ(forwarded.path, ReadPath::kForwarded);
+  EXPECT_EQ(forwarded.revision, Revision{2});
+  EXPECT_EQ(ask(Consistency::kLease, {}).path, ReadPath::kForwarded) << "it has none";
+  EXPECT_EQ(ask(Consistency::kSerializable, {}).path, ReadPath::kLocal);
+  EXPECT_EQ(ask(Consistency::kBoundedStaleness, Seconds(60)).path, ReadPath::kLocal);
+  EXPECT_EQ(ask(Consistency::kBoundedStaleness, Duration{1}).path, ReadPath::kForwarded);
 }
 
 TEST(ReplicaTest, DigestsAgreeAtEqualAppliedIndexes) {
@@ -415,6 +432,10 @@ TEST(ReplicaTest, RequestsBeyondTheLimitsAreRefusedByName) {
       {kv::OpenSession{Seconds(1'000'000'000)},
        "the session's time to live must be at most 7 days"},
       {Read{}, "a read names at least one key"},
+      {Read{{"a"}, Consistency::kBoundedStaleness, {}},
+       "a read of bounded staleness needs a maximal age above 0"},
+      {Read{{"a"}, Consistency::kLease, Seconds(1)},
+       "a maximal age goes with bounded staleness only"},
       {Read{{"a", "b", "c"}}, "keys number 3; transaction_operations_max is 2"},
   };
   const kv::Summary before = replicas.replica(1).machine().summary();

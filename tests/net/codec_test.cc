@@ -73,7 +73,7 @@ raft::AppendEntries SomeAppend(Term term) {
 }
 
 raft::Body SomeBody(Term term) {
-  switch (*rc::gen::inRange(0, 8)) {
+  switch (*rc::gen::inRange(0, 10)) {
     case 0: {
       const bool pre_vote = *rc::gen::arbitrary<bool>();
       const bool transfer = !pre_vote && *rc::gen::arbitrary<bool>();
@@ -91,7 +91,9 @@ raft::Body SomeBody(Term term) {
       const std::uint64_t match = Number(1, kMax63);
       const raft::LogPosition hint = SomePosition(term.value, match);
       const std::uint64_t round = Number(0, std::numeric_limits<std::uint64_t>::max());
-      return raft::AppendEntriesReply{success, {match}, hint, round};
+      const std::uint64_t promise = Number(0, static_cast<std::uint64_t>(Seconds(3600).ns));
+      return raft::AppendEntriesReply{
+          success, {match}, hint, round, {static_cast<std::int64_t>(promise)}};
     }
     case 4: {
       const std::uint64_t index = Number(1, kMax63);
@@ -108,6 +110,12 @@ raft::Body SomeBody(Term term) {
       return raft::TimeoutNow{};
     case 7:
       return raft::Knock{};
+    case 8:
+      return raft::ReadIndex{Number(0, std::numeric_limits<std::uint64_t>::max())};
+    case 9: {
+      const std::uint64_t number = Number(0, std::numeric_limits<std::uint64_t>::max());
+      return raft::ReadIndexReply{number, {Number(0, kMax63)}};
+    }
     default:
       return raft::Refused{*rc::gen::element(raft::Refused::Reason::kRemoved,
                                              raft::Refused::Reason::kOtherIncarnation),

@@ -200,7 +200,7 @@ TEST_F(SnapshotScenario, AServerThatCouldNotInstallASnapshotGetsItAgain) {
   LeaveServer3Behind();
   SendSnapshotTo3();
   cluster_.received_snapshot(3).reset();
-  cluster_.node(3).SnapshotRejected("its bytes are damaged", cluster_.now());
+  cluster_.node(3).SnapshotRejected("its bytes are damaged");
   cluster_.Collect(3);
   EXPECT_FALSE(cluster_.node(3).installing());
   cluster_.Run(Seconds(35));

@@ -162,6 +162,11 @@ void Cluster::JumpClock(NodeId node, Duration by) {
       {.kind = sim::FaultKind::kClockJump, .node = node.value, .amount = by.ns / 1000});
 }
 
+void Cluster::DriftClock(NodeId node, std::int64_t ppm) {
+  Begin(
+      {.kind = sim::FaultKind::kClockDrift, .node = node.value, .lasts = kForEver, .amount = ppm});
+}
+
 void Cluster::SlowDisk(NodeId node, Duration by) {
   Begin({.kind = sim::FaultKind::kSlowDisk, .node = node.value, .amount = by.ns / 1000});
 }
@@ -179,7 +184,11 @@ RequestId Cluster::ProposePut(NodeId node, const std::string& key, const std::st
 }
 
 RequestId Cluster::StartRead(NodeId node, const std::string& key) {
-  return world_.Submit(node, Read{.keys = {key}}, kPatience);
+  return StartRead(node, Read{.keys = {key}});
+}
+
+RequestId Cluster::StartRead(NodeId node, Read read) {
+  return world_.Submit(node, std::move(read), kPatience);
 }
 
 void Cluster::Put(const std::string& key, const std::string& value) {

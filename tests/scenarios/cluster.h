@@ -62,6 +62,8 @@ class Cluster {
   void Restart(NodeId node);
   void Pause(NodeId node);
   void JumpClock(NodeId node, Duration by);
+  // From now on the clock of this node gains so many millionths; negative: it loses them.
+  void DriftClock(NodeId node, std::int64_t ppm);
   void SlowDisk(NodeId node, Duration by);
 
   // ---- Requests
@@ -70,6 +72,7 @@ class Cluster {
   RequestId ProposePut(NodeId node, const std::string& key, const std::string& value);
   RequestId Propose(NodeId node, kv::Transact transact);
   RequestId StartRead(NodeId node, const std::string& key);
+  RequestId StartRead(NodeId node, Read read);
   // Puts through whoever leads, and waits for success.
   void Put(const std::string& key, const std::string& value);
   SessionId OpenSession();

@@ -40,6 +40,8 @@ Settings AnySettings() {
   settings.appends_in_flight_max = *element<std::int64_t>(1, 2, 64);
   settings.entries_retained = *element<std::int64_t>(0, 1, 10, 10'000);
   settings.checkpoint_entries = *element<std::int64_t>(1, 3, 10, 10'000);
+  settings.lease_reads = *inRange<std::int64_t>(0, 2);
+  settings.clock_drift_ppm = *element<std::int64_t>(100, 100'000, 300'000);
   settings.delay_min_us = *inRange<std::int64_t>(0, 1'000);
   settings.delay_spread_us = *inRange<std::int64_t>(0, 20'000);
   settings.loss_permille = *element<std::int64_t>(0, 10, 100, 300);
@@ -110,6 +112,14 @@ PlannedOperation AnyOperation(const Settings& settings) {
   if (operation.action != ClientAction::kGet && operation.action != ClientAction::kTransaction &&
       operation.action != ClientAction::kTransfer) {
     operation.keys.resize(1);
+  }
+  if (operation.action == ClientAction::kGet) {
+    operation.consistency =
+        *rc::gen::element(Consistency::kLinearizable, Consistency::kLease,
+                          Consistency::kSerializable, Consistency::kBoundedStaleness);
+  }
+  if (operation.consistency == Consistency::kBoundedStaleness) {
+    operation.max_age = Microseconds(*inRange<std::int64_t>(1, 5'000'000));
   }
   return operation;
 }

@@ -53,6 +53,28 @@ TEST(ClockTest, AStalledClockStandsStillUntilAllStallsEnd) {
   EXPECT_EQ(clock.Read(kStart + Seconds(6)), Instant{} + Seconds(2));
 }
 
+TEST(ClockTest, ItKnowsWhatBoundItHasBroken) {
+  Clock clock(Duration{}, 50);
+  EXPECT_TRUE(clock.HasGainedMoreThan(49));
+  EXPECT_FALSE(clock.HasGainedMoreThan(50));
+  EXPECT_FALSE(clock.HasLostMoreThan(0));
+  clock.SetDrift(-70, kStart);
+  clock.SetDrift(0, kStart);
+  EXPECT_TRUE(clock.HasLostMoreThan(69));
+  EXPECT_FALSE(clock.HasLostMoreThan(70));
+  clock.StepBack(Seconds(1), kStart + Seconds(2));
+  EXPECT_FALSE(clock.HasLostMoreThan(70)) << "its node may notice";
+  Clock behind = clock;
+  behind.StepBackUnnoticed();
+  EXPECT_TRUE(behind.HasLostMoreThan(999'999));
+  clock.CatchUp(kStart + Seconds(2));
+  EXPECT_TRUE(clock.HasGainedMoreThan(999'999));
+  Clock stalled(Duration{}, 0);
+  stalled.Stall(kStart);
+  EXPECT_TRUE(stalled.HasLostMoreThan(999'999));
+  EXPECT_FALSE(stalled.HasGainedMoreThan(0));
+}
+
 TEST(ClockTest, AReadingThatHasPassedIsReachedNow) {
   const Clock clock(Seconds(9), 0);
   EXPECT_EQ(clock.WhenReads(Instant{} + Seconds(1), kStart + Seconds(2)), kStart + Seconds(2));

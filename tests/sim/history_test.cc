@@ -117,6 +117,10 @@ TEST(HistoryTest, OnlyWhatCannotMatterMakesNoClaim) {
   EXPECT_TRUE(MakesNoClaim(Unknown({0}, If({Is("x", "1")}, {R("x")}, {R("y")}))));
   EXPECT_FALSE(MakesNoClaim(Unknown({0}, If({Is("x", "1")}, {R("x")}, {W("y", "1")}))));
   EXPECT_FALSE(MakesNoClaim(Unknown({0}, Write("a"))));
+  Operation read = Ok({0, 1}, Read("a"));
+  EXPECT_FALSE(MakesNoClaim(read));
+  read.linearizable = false;
+  EXPECT_TRUE(MakesNoClaim(read));
   EXPECT_FALSE(MakesNoClaim(Ok({0, 1}, Read())));
 }
 

@@ -13,6 +13,7 @@
 #include "core/raft/node.h"
 #include "sim/log_shadow.h"
 #include "sim/oracles/acknowledgements.h"
+#include "sim/oracles/bounded_reads.h"
 #include "sim/oracles/bounds.h"
 #include "sim/oracles/canonical_log.h"
 #include "sim/oracles/check_quorum.h"
@@ -21,9 +22,12 @@
 #include "sim/oracles/exactly_once.h"
 #include "sim/oracles/fresh_reads.h"
 #include "sim/oracles/leader_completeness.h"
+#include "sim/oracles/lease_reads.h"
 #include "sim/oracles/log_matching.h"
 #include "sim/oracles/patience.h"
 #include "sim/oracles/promises.h"
+#include "sim/oracles/read_states.h"
+#include "sim/oracles/reference.h"
 #include "sim/oracles/transfers.h"
 #include "sim/oracles/waiting.h"
 #include "sim/violation.h"
@@ -351,14 +355,88 @@ TEST(AcknowledgementsTest, WhatALeaderCountsMustBeOnTheFollowersDisk) {
 }
 
 TEST(FreshReadsTest, FindsAReadOfLessThanWasCommittedBeforeIt) {
-  FreshReads reads;
-  const auto serves = [&](std::uint64_t read, std::uint64_t applied) {
-    return Broken([&] { reads.Served(kA, RequestId{read}, Index{applied}); });
+  const AskedRead asked{.read = {}, .at = {}, .committed = {6}, .committed_at_age = {}};
+  EXPECT_EQ(Broken([&] { CheckFresh(kA, asked, Revision{6}); }), "");
+  EXPECT_EQ(Broken([&] { CheckFresh(kA, asked, Revision{5}); }), "reads are fresh");
+}
+
+TEST(LeaseReadsTest, FindsAStaleReadThatNoClockExcuses) {
+  const AskedRead asked{.read = {}, .at = {}, .committed = {6}, .committed_at_age = {}};
+  ClockBounds clocks(3);
+  const auto stale = [&](std::uint64_t revision) {
+    return CheckLeaseRead(kA, asked, Revision{revision}, clocks);
   };
-  reads.Asked(RequestId{1}, Index{5});
-  reads.Asked(RequestId{2}, Index{6});
-  EXPECT_EQ(serves(1, 5), "");
-  EXPECT_EQ(serves(2, 5), "reads are fresh");
+  EXPECT_FALSE(stale(6));
+  EXPECT_EQ(Broken([&] { stale(5); }), "leases are exclusive");
+  clocks.IsNow(kB, true, false);  // a follower may have voted early
+  EXPECT_TRUE(stale(5));
+  clocks.IsNow(kB, false, true);  // or a leader believe in its lease too long
+  EXPECT_TRUE(stale(5));
+  EXPECT_FALSE(stale(6));
+  clocks.Trust();
+  EXPECT_EQ(Broken([&] { stale(5); }), "leases are exclusive");
+}
+
+TEST(BoundedReadsTest, FindsDataThatIsOlderThanAllowed) {
+  CommitTimes times;
+  times.Committed(SimTime{} + Seconds(1), Revision{2});
+  times.Committed(SimTime{} + Seconds(2), Revision{2});
+  times.Committed(SimTime{} + Seconds(3), Revision{5});
+  EXPECT_EQ(times.Before(SimTime{} + Seconds(1)), Revision{});
+  EXPECT_EQ(times.Before(SimTime{} + Seconds(3)), Revision{2});
+  EXPECT_EQ(times.Before(SimTime{} + Seconds(4)), Revision{5});
+
+  const AskedRead asked{.read = {.keys = {}, .max_age = Seconds(1)},
+                        .at = {},
+                        .committed = {9},
+                        .committed_at_age = {5}};
+  ClockBounds clocks(3);
+  const auto old = [&](std::uint64_t revision) {
+    return CheckBoundedRead(kA, asked, Revision{revision}, clocks);
+  };
+  EXPECT_FALSE(old(5));
+  EXPECT_EQ(Broken([&] { old(4); }), "data is no older than allowed");
+  clocks.IsNow(kB, true, true);
+  clocks.IsNow(kA, true, false);
+  EXPECT_EQ(Broken([&] { old(4); }), "data is no older than allowed") << "its own is not slow";
+  clocks.IsNow(kA, false, true);
+  EXPECT_TRUE(old(4));
+}
+
+TEST(ReadStatesTest, FindsAReadOfWhatWasNeverCommitted) {
+  Reference reference;
+  std::uint64_t index = 0;
+  for (const char* value : {"1", "2"}) {
+    reference.Apply({.index = {++index},
+                     .term = {1},
+                     .time = {},
+                     .kind = raft::EntryKind::kCommand,
+                     .payload = Bytes(kv::EncodeCommand(
+                         kv::Transact{.transaction = kv::PutTransaction("k", value)}))});
+  }
+  ASSERT_EQ(reference.revision(), Revision{3});
+  const Read read{.keys = {"k"}};
+  const auto broken = [&](ReadStates& states, std::uint64_t revision, const char* value) {
+    ReadResult result{.revision = {revision}, .keys = {std::nullopt}};
+    if (value != nullptr) {
+      result.keys.front() = kv::KeyValue{.key = "k",
+                                         .value = value,
+                                         .create_revision = {2},
+                                         .mod_revision = {revision},
+                                         .version = revision - 1};
+    }
+    return Broken([&] { states.Answered(kA, read, result, reference); });
+  };
+  ReadStates states;
+  EXPECT_EQ(broken(states, 1, nullptr), "");
+  EXPECT_EQ(broken(states, 2, "1"), "");
+  EXPECT_EQ(broken(states, 3, "2"), "");
+  EXPECT_EQ(broken(states, 2, "1"), "reads of a node never go back");
+  states.Stopped();
+  EXPECT_EQ(broken(states, 2, "1"), "");
+  EXPECT_EQ(broken(states, 2, "2"), "reads show what is committed");
+  EXPECT_EQ(broken(states, 3, nullptr), "reads show what is committed");
+  EXPECT_EQ(broken(states, 4, "2"), "reads show what is committed");
 }
 
 TEST(WaitingTest, FindsARequestThatWaitsForWhatIsApplied) {

@@ -29,6 +29,24 @@ TEST(PlanTest, EverySeedDrawsAValidPlanThatItsTextGivesBack) {
   }
 }
 
+TEST(PlanTest, ReadsSayHowConsistentTheyAre) {
+  const std::string head = "lockstep-plan 1\n";
+  std::string error;
+  const std::optional<Plan> plan = ReadPlan(
+      head + "op 1 client=0 get keys=1\nop 2 client=0 get keys=1 consistency=bounded max_age=0.5\n",
+      &error);
+  ASSERT_TRUE(plan.has_value()) << error;
+  EXPECT_EQ(plan->operations[0].consistency, Consistency::kLinearizable);
+  EXPECT_EQ(plan->operations[1].consistency, Consistency::kBoundedStaleness);
+  EXPECT_EQ(plan->operations[1].max_age, Milliseconds(500));
+  EXPECT_EQ(ErrorOf(head + "op 1 client=0 get keys=1 consistency=perfect\n"),
+            "line 2: there is no consistency \"perfect\"");
+  EXPECT_EQ(ErrorOf(head + "op 1 client=0 get keys=1 consistency=bounded\n"),
+            "get: a maximal age goes with bounded staleness, and that with one");
+  EXPECT_EQ(ErrorOf(head + "op 1 client=0 put keys=1 consistency=lease\n"),
+            "put: only reads have a consistency");
+}
+
 TEST(PlanTest, AllKindsOfFaultActionAndClusterAreDrawn) {
   std::set<FaultKind> kinds;
   std::set<ClientAction> actions;
