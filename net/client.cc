@@ -651,15 +651,14 @@ Client::~Client() = default;
 
 void Client::Close() { impl_->Close(); }
 
-Outcome<GetReply> Client::Get(const std::string& key, CallOptions options) {
-  return Get(std::vector<std::string>{key}, options);
+Outcome<GetReply> Client::Get(const std::string& key, CallOptions options, ReadOptions read) {
+  return Get(std::vector<std::string>{key}, options, read);
 }
 
-Outcome<GetReply> Client::Get(const std::vector<std::string>& keys, CallOptions options) {
-  v1::GetRequest request;
-  for (const std::string& key : keys) {
-    request.add_keys(key);
-  }
+Outcome<GetReply> Client::Get(const std::vector<std::string>& keys, CallOptions options,
+                              ReadOptions read) {
+  const v1::GetRequest request =
+      EncodeRead({.keys = keys, .consistency = read.consistency, .max_age = read.max_age});
   const Outcome<v1::GetResponse> outcome = impl_->Get(request, options);
   if (outcome.done() && outcome.value().results_size() != request.keys_size()) {
     return NotDone{ErrorKind::kUnknown, "a node's answer was not one of ours"};

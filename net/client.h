@@ -3,7 +3,7 @@
 //
 // Writes carry (session, sequence), and a repeated one the same: whichever node executed it, and
 // however many of its replies were lost, it had its effect once. The session opens itself with the
-// first write. Reads are linearizable.
+// first write. Reads are linearizable unless asked for otherwise.
 //
 // Every call ends by its deadline, with one of three outcomes that are never mixed up: done,
 // certainly not done, unknown.
@@ -25,6 +25,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/kv/types.h"
+#include "core/request_limits.h"
 #include "core/types.h"
 #include "net/error.h"
 #include "net/proto/cluster.pb.h"
@@ -57,6 +58,12 @@ struct ClientOptions {
   Duration session_time_to_live = Seconds(300);
   // Further calls wait for their turn, within their deadline.
   std::uint64_t calls_in_flight_max = 64;
+};
+
+// Of a read. Any member serves each of them.
+struct ReadOptions {
+  Consistency consistency = Consistency::kLinearizable;
+  Duration max_age{};  // of kBoundedStaleness, at least a millisecond then; else 0
 };
 
 struct CallOptions {
@@ -92,7 +99,7 @@ class Outcome {
   std::variant<T, NotDone, Unknown> state_;
 };
 
-// The revision is the store's: after a write, as of a read.
+// The revision is the store's: after a write, as of a read, which shows the data of that revision.
 struct GetReply {
   Revision revision;
   std::vector<std::optional<kv::KeyValue>> keys;  // in the order asked
@@ -124,8 +131,9 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   // Reads one or several keys as of one moment. A read has no effect, so it is never unknown.
-  Outcome<GetReply> Get(const std::string& key, CallOptions options = {});
-  Outcome<GetReply> Get(const std::vector<std::string>& keys, CallOptions options = {});
+  Outcome<GetReply> Get(const std::string& key, CallOptions options = {}, ReadOptions read = {});
+  Outcome<GetReply> Get(const std::vector<std::string>& keys, CallOptions options = {},
+                        ReadOptions read = {});
 
   Outcome<PutReply> Put(const std::string& key, const std::string& value, CallOptions options = {});
   Outcome<DeleteReply> Delete(const std::string& key, CallOptions options = {});

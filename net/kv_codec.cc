@@ -13,6 +13,9 @@
 namespace lockstep::net {
 namespace {
 
+constexpr std::int64_t kMillisecondsMax =
+    std::numeric_limits<std::int64_t>::max() / Milliseconds(1).ns;
+
 absl::Status CheckSession(const v1::Session& session) {
   if (session.id() == 0) {
     return absl::InvalidArgumentError("session.id is 0");
@@ -315,8 +318,6 @@ absl::StatusOr<kv::Transact> DecodeRequest(v1::TxnRequest request) {
 }
 
 absl::StatusOr<kv::OpenSession> DecodeRequest(const v1::OpenSessionRequest& request) {
-  constexpr std::int64_t kMillisecondsMax =
-      std::numeric_limits<std::int64_t>::max() / Milliseconds(1).ns;
   if (request.time_to_live_ms() <= 0 || request.time_to_live_ms() > kMillisecondsMax) {
     return absl::InvalidArgumentError(absl::StrFormat("time_to_live_ms, %d, is not from 1 to %d",
                                                       request.time_to_live_ms(), kMillisecondsMax));
@@ -324,11 +325,55 @@ absl::StatusOr<kv::OpenSession> DecodeRequest(const v1::OpenSessionRequest& requ
   return kv::OpenSession{Milliseconds(request.time_to_live_ms())};
 }
 
+v1::GetRequest EncodeRead(const Read& read) {
+  v1::GetRequest request;
+  for (const std::string& key : read.keys) {
+    request.add_keys(key);
+  }
+  switch (read.consistency) {
+    case Consistency::kLinearizable:
+      break;
+    case Consistency::kLease:
+      request.set_consistency(v1::GetRequest::LEASE);
+      break;
+    case Consistency::kSerializable:
+      request.set_consistency(v1::GetRequest::SERIALIZABLE);
+      break;
+    case Consistency::kBoundedStaleness:
+      request.set_consistency(v1::GetRequest::BOUNDED_STALENESS);
+      break;
+  }
+  request.set_max_age_ms(read.max_age.ns / 1'000'000);
+  return request;
+}
+
 absl::StatusOr<Read> DecodeRequest(v1::GetRequest request) {
   if (request.keys_size() == 0) {
     return absl::InvalidArgumentError("keys is empty");
   }
   Read read;
+  switch (request.consistency()) {
+    case v1::GetRequest::LINEARIZABLE:
+      break;
+    case v1::GetRequest::LEASE:
+      read.consistency = Consistency::kLease;
+      break;
+    case v1::GetRequest::SERIALIZABLE:
+      read.consistency = Consistency::kSerializable;
+      break;
+    case v1::GetRequest::BOUNDED_STALENESS:
+      read.consistency = Consistency::kBoundedStaleness;
+      break;
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrFormat("consistency, %d, is none", static_cast<int>(request.consistency())));
+  }
+  // Whether it goes with the consistency is for the replica to say.
+  if (request.max_age_ms() < 0 || request.max_age_ms() > kMillisecondsMax) {
+    return absl::InvalidArgumentError(absl::StrFormat("max_age_ms, %d, is not from 0 to %d",
+                                                      request.max_age_ms(), kMillisecondsMax));
+  }
+  read.max_age = Milliseconds(request.max_age_ms());
   read.keys.reserve(static_cast<std::size_t>(request.keys_size()));
   for (std::string& key : *request.mutable_keys()) {
     read.keys.push_back(std::move(key));

@@ -48,6 +48,7 @@ void EncodeResponse(const ReadResult& result, v1::GetResponse* response);
 void EncodeStatus(const Status& status, v1::StatusResponse* response);
 
 // The client's side.
+v1::GetRequest EncodeRead(const Read& read);  // its max_age in whole milliseconds, rounded down
 v1::TxnRequest EncodeTransaction(const kv::Transaction& transaction);
 absl::StatusOr<kv::TransactionResult> DecodeResponse(v1::TxnResponse response);
 // REQUIRES: key_value is set in its parent.

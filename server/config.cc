@@ -100,6 +100,16 @@ std::string ShowClusterState(const Settings& settings) {
   return settings.expects_data ? "existing" : "new";
 }
 
+absl::Status SetLeaseReads(const Values& values, Settings* settings) {
+  if (values.front() != "on" && values.front() != "off") {
+    return Invalid("'" + values.front() + "' is neither 'on' nor 'off'");
+  }
+  settings->lease_reads = values.front() == "on";
+  return absl::OkStatus();
+}
+
+std::string ShowLeaseReads(const Settings& settings) { return settings.lease_reads ? "on" : "off"; }
+
 // A member's address as others dial it: there, port 0 means nothing.
 absl::StatusOr<Address> ParseMemberAddress(const std::string& text) {
   absl::StatusOr<Address> address = ParseAddress(text);
@@ -393,6 +403,18 @@ std::vector<Setting> MakeSettings() {
           "shutdown-timeout-ms", "Timing", "MILLISECONDS",
           "A clean shutdown gives up waiting for requests and the last checkpoint after this."),
 
+      {"lease-reads", "Reads", "on|off",
+       "Whether this node may answer reads by lease when it leads, and lets other leaders do so. "
+       "Then it votes for nobody within election-timeout-ms of its start. Without it reads by "
+       "lease "
+       "are served as linearizable ones. Before it is turned off or election-timeout-ms is "
+       "shortened, the node must have been down for the old election-timeout-ms.",
+       SettingKind::kText, &SetLeaseReads, &ShowLeaseReads},
+      Number<&S::clock_drift_ppm, 0, 500'000>(
+          "clock-drift-ppm", "Reads", "MILLIONTHS",
+          "No node's clock gains or loses more than this. Reads by lease and reads of bounded "
+          "staleness rest on it."),
+
       Number<&S::append_entries_max, 1, 1'000'000>("append-entries-max", "Replication", "ENTRIES",
                                                    "Entries in one append to a member, at most."),
       Number<&S::append_bytes_max, 1, kGiB>(
@@ -616,6 +638,8 @@ ReplicaConfig Settings::replica() const {
   config.raft.retransmit_timeout = milliseconds(retransmit_ms);
   config.raft.snapshot_timeout = milliseconds(snapshot_timeout_ms);
   config.raft.disk_stall_timeout = milliseconds(disk_stall_timeout_ms);
+  config.raft.lease_reads = lease_reads;
+  config.raft.clock_drift_ppm = static_cast<std::int64_t>(clock_drift_ppm);
   config.raft.append_entries_max = append_entries_max;
   config.raft.append_bytes_max = append_bytes_max;
   config.raft.appends_in_flight_max = appends_in_flight_max;

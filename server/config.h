@@ -67,6 +67,9 @@ struct Settings {
   std::uint64_t disk_stall_timeout_ms = 5000;
   std::uint64_t shutdown_timeout_ms = 10'000;
 
+  bool lease_reads = false;
+  std::uint64_t clock_drift_ppm = 10'000;
+
   std::uint64_t append_entries_max = 256;
   std::uint64_t append_bytes_max = 1 << 20;
   std::uint64_t appends_in_flight_max = 64;

@@ -33,6 +33,7 @@ void Answer(const Call<Response>& call, const ReplyResult& reply) {
   if constexpr (std::is_same_v<Result, ReadResult>) {
     const auto* read = std::get_if<ReadResult>(&reply);
     CORE_ASSERT(read != nullptr);
+    call.node->metrics->CountRead(read->path);
     Succeed(call, *read);
   } else {
     const auto* command = std::get_if<kv::CommandResult>(&reply);

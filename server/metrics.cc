@@ -31,6 +31,9 @@ constexpr std::array<const char*, 16> kMethods = {
     "OpenSession", "Status",  "Members",      "JoinCluster",       "LeaveCluster",  "Promote",
     "Demote",      "Replace", "UpdateMember", "TransferLeadership"};
 
+// In the order of ReadPath.
+constexpr std::array<const char*, 4> kReadPaths = {"quorum", "forwarded", "lease", "local"};
+
 // Codes of gRPC by number.
 constexpr std::array<const char*, 17> kCodes = {
     "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
@@ -80,6 +83,9 @@ class Metrics::Impl {
         requests.back().push_back(&request_family.Add({{"method", method}, {"code", code}}));
       }
     }
+    for (const char* path : kReadPaths) {
+      reads.push_back(&read_family.Add({{"path", path}}));
+    }
   }
 
   // The families give the same series for the same labels again.
@@ -92,6 +98,8 @@ class Metrics::Impl {
 
   Family<Counter>& request_family =
       CounterFamily(*registry, "lockstep_requests_total", "Requests answered.");
+  Family<Counter>& read_family =
+      CounterFamily(*registry, "lockstep_reads_total", "Reads answered, by what vouched for them.");
   Family<Histogram>& request_time_family =
       HistogramFamily(*registry, "lockstep_request_duration_seconds",
                       "Time from a request's arrival to its answer.");
@@ -102,6 +110,7 @@ class Metrics::Impl {
       CounterFamily(*registry, "lockstep_snapshots_sent_total", "Snapshots sent to a member.");
   std::vector<std::vector<Counter*>> requests;  // by method and code
   std::vector<Histogram*> request_times;        // by method
+  std::vector<Counter*> reads;                  // by path
   std::atomic<std::uint64_t> sampled_commit = 0;
 
   Histogram& commit_time =
@@ -158,6 +167,10 @@ void Metrics::CountRequest(Method method, grpc::StatusCode code, Duration took) 
   const std::size_t c = static_cast<std::size_t>(code);
   impl_->requests[m][c < kCodes.size() ? c : 2]->Increment();
   impl_->request_times[m]->Observe(ToSeconds(took));
+}
+
+void Metrics::CountRead(ReadPath path) {
+  impl_->reads[static_cast<std::size_t>(path) - 1]->Increment();
 }
 
 void Metrics::CountLogSync(Duration took, std::size_t writes, std::size_t entries) {

@@ -65,6 +65,7 @@ class Metrics {
   void AddPeers(const std::vector<NodeId>& peers);
 
   void CountRequest(Method method, grpc::StatusCode code, Duration took);
+  void CountRead(ReadPath path);
   void CountLogSync(Duration took, std::size_t writes, std::size_t entries);
   void CountCheckpoint(Duration took);
   void CountInstallation(Duration took);

@@ -43,7 +43,9 @@ class Runner {
   }
   Printed operator()(const GetCommand& command) {
     return PrintOutcome(
-        client_.Get(command.keys), json_,
+        client_.Get(command.keys, {},
+                    {.consistency = command.consistency, .max_age = command.max_age}),
+        json_,
         [this, &command](const net::GetReply& reply) { return Print(command, reply, json_); });
   }
   Printed operator()(const DeleteCommand& command) {

@@ -30,15 +30,14 @@ constexpr char kExitCodes[] =
 absl::Status Invalid(const std::string& text) { return absl::InvalidArgumentError(text); }
 
 // "5s", "500ms" or "5", which are seconds.
-absl::StatusOr<Duration> ParseTimeout(const std::string& text) {
+absl::StatusOr<Duration> ParseTime(const std::string& flag, const std::string& text) {
   std::int64_t number = 0;
   const char* const last = text.data() + text.size();
   const auto [end, error] = std::from_chars(text.data(), last, number);
   const std::string unit(end, last);
   if (error != std::errc() || number <= 0 || number > 86'400'000 ||
       (!unit.empty() && unit != "s" && unit != "ms")) {
-    return Invalid(
-        absl::StrCat("--timeout: '", text, "' is not a time above 0 such as 500ms or 10s"));
+    return Invalid(absl::StrCat(flag, ": '", text, "' is not a time above 0 such as 500ms or 10s"));
   }
   return unit == "ms" ? Milliseconds(number) : Seconds(number);
 }
@@ -78,6 +77,8 @@ struct Arguments {
   bool help = false;
   bool version = false;
   bool raw = false;
+  std::string consistency = "linearizable";
+  std::optional<std::string> max_age;
   bool absent = false;
   std::vector<std::string> keys;
   std::string key;
@@ -220,6 +221,17 @@ Subcommands AddSubcommands(CLI::App& app, Arguments* a) {
   sub.get = app.add_subcommand("get", "Read keys, all as of one moment.");
   sub.get->add_option("KEY", a->keys, "The keys.")->required();
   sub.get->add_flag("--raw", a->raw, "Print the bytes of one key's value and nothing else.");
+  sub.get
+      ->add_option(
+          "--consistency", a->consistency,
+          "How much the answer shows, at least. linearizable: all that was written before. "
+          "lease: the same by the leader's lease, as long as clocks keep the members' bound. "
+          "serializable: what the member that is asked has, also without a leader. bounded: "
+          "all that was written --max-age ago.")
+      ->type_name("linearizable|lease|serializable|bounded")
+      ->default_str("linearizable");
+  sub.get->add_option("--max-age", a->max_age, "With --consistency bounded, such as 500ms or 5s.")
+      ->type_name("TIME");
   sub.remove = app.add_subcommand("delete", "Remove a key.");
   sub.remove->add_option("KEY", a->key, kKey)->required();
   sub.put_if_absent =
@@ -369,6 +381,27 @@ absl::StatusOr<Command> MakeMemberCommand(const Subcommands& sub, const Argument
       "more");
 }
 
+absl::StatusOr<Command> MakeGet(const Arguments& a) {
+  const std::optional<Consistency> consistency = ConsistencyNamed(a.consistency);
+  if (!consistency) {
+    return Invalid(absl::StrCat("get --consistency: '", a.consistency,
+                                "' is none of linearizable, lease, serializable and bounded"));
+  }
+  if ((*consistency == Consistency::kBoundedStaleness) != a.max_age.has_value()) {
+    return Invalid(a.max_age ? "get: --max-age goes with --consistency bounded"
+                             : "get --consistency bounded: expected --max-age");
+  }
+  GetCommand command{.keys = a.keys, .raw = a.raw, .consistency = *consistency, .max_age = {}};
+  if (a.max_age) {
+    const absl::StatusOr<Duration> max_age = ParseTime("get --max-age", *a.max_age);
+    if (!max_age.ok()) {
+      return max_age.status();
+    }
+    command.max_age = *max_age;
+  }
+  return command;
+}
+
 absl::StatusOr<Command> MakeCas(const Arguments& a) {
   const std::size_t wanted = a.absent ? 1 : 2;
   if (a.expected_and_value.size() != wanted) {
@@ -417,7 +450,7 @@ absl::StatusOr<Command> MakeCommand(const Subcommands& sub, const Arguments& a) 
     if (a.raw && a.json) {
       return Invalid("get: --raw and --json contradict each other");
     }
-    return GetCommand{a.keys, a.raw};
+    return MakeGet(a);
   }
   if (sub.remove->parsed()) {
     return DeleteCommand{a.key};
@@ -525,7 +558,7 @@ absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& argu
     invocation.print = DescribeVersion("lockstepctl");
     return invocation;
   }
-  const absl::StatusOr<Duration> timeout = ParseTimeout(parsed.timeout);
+  const absl::StatusOr<Duration> timeout = ParseTime("--timeout", parsed.timeout);
   if (!timeout.ok()) {
     return timeout.status();
   }

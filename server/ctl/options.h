@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/kv/types.h"
+#include "core/request_limits.h"
 #include "core/types.h"
 #include "net/srv.h"
 #include "server/recover.h"
@@ -34,6 +35,8 @@ struct PutCommand {
 struct GetCommand {
   std::vector<std::string> keys;
   bool raw = false;  // the value's bytes and nothing else
+  Consistency consistency = Consistency::kLinearizable;
+  Duration max_age{};
 };
 struct DeleteCommand {
   std::string key;
