@@ -239,6 +239,17 @@ TEST_F(ClientTest, ReadsAreRepeatedAndNeverUnknown) {
   EXPECT_EQ(silent.not_done()->kind, ErrorKind::kDeadline);
 }
 
+TEST_F(ClientTest, AReadSaysHowConsistentItIs) {
+  const std::unique_ptr<Client> client = Connect({leader_.address()});
+  ASSERT_TRUE(client->Get("k").done());
+  EXPECT_EQ(leader_.last_get()->consistency(), v1::GetRequest::LINEARIZABLE);
+  ASSERT_TRUE(
+      client->Get("k", {}, {.consistency = Consistency::kBoundedStaleness, .max_age = Seconds(5)})
+          .done());
+  EXPECT_EQ(leader_.last_get()->consistency(), v1::GetRequest::BOUNDED_STALENESS);
+  EXPECT_EQ(leader_.last_get()->max_age_ms(), 5000);
+}
+
 TEST_F(ClientTest, SurvivesTheRestartOfANode) {
   auto node = std::make_unique<FakeNode>(cluster_);
   const std::string address = node->address();

@@ -50,6 +50,11 @@ void FakeNode::ScriptSessions(std::vector<Answer> answers) {
   session_script_.insert(session_script_.end(), answers.begin(), answers.end());
 }
 
+std::optional<v1::GetRequest> FakeNode::last_get() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return last_get_;
+}
+
 std::vector<v1::PutRequest> FakeNode::puts() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return puts_;
@@ -89,6 +94,10 @@ grpc::ServerUnaryReactor* FakeNode::Put(grpc::CallbackServerContext* context,
 
 grpc::ServerUnaryReactor* FakeNode::Get(grpc::CallbackServerContext* context,
                                         const v1::GetRequest* request, v1::GetResponse* response) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    last_get_ = *request;
+  }
   return Carry(Next(&script_), context, [&]() -> std::optional<Error> {
     const std::lock_guard<std::mutex> lock(cluster_->mutex);
     response->mutable_header()->set_revision(cluster_->revision);

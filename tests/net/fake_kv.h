@@ -62,6 +62,7 @@ class FakeNode final : public v1::Kv::CallbackService, public v1::Cluster::Callb
 
   // What was asked so far.
   std::vector<v1::PutRequest> puts() const;
+  std::optional<v1::GetRequest> last_get() const;
   int sessions_opened() const;
 
   grpc::ServerUnaryReactor* Put(grpc::CallbackServerContext* context, const v1::PutRequest* request,
@@ -87,6 +88,7 @@ class FakeNode final : public v1::Kv::CallbackService, public v1::Cluster::Callb
   std::deque<Answer> session_script_;
   Answer default_;
   std::vector<v1::PutRequest> puts_;
+  std::optional<v1::GetRequest> last_get_;
   int sessions_opened_ = 0;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;

@@ -178,6 +178,32 @@ TEST(KvCodecTest, ASessionsTimeToLiveMustFitInNanoseconds) {
   }
 }
 
+TEST(KvCodecTest, AReadKeepsItsConsistency) {
+  for (const Consistency consistency :
+       {Consistency::kLinearizable, Consistency::kLease, Consistency::kSerializable,
+        Consistency::kBoundedStaleness}) {
+    const Duration max_age =
+        consistency == Consistency::kBoundedStaleness ? Milliseconds(1500) : Duration{};
+    const absl::StatusOr<Read> read = DecodeRequest(
+        EncodeRead({.keys = {"a", "b"}, .consistency = consistency, .max_age = max_age}));
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->keys, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(read->consistency, consistency);
+    EXPECT_EQ(read->max_age, max_age);
+  }
+  v1::GetRequest plain;
+  plain.add_keys("a");
+  EXPECT_EQ(DecodeRequest(plain)->consistency, Consistency::kLinearizable);
+  v1::GetRequest strange = plain;
+  strange.set_consistency(static_cast<v1::GetRequest::Consistency>(17));
+  EXPECT_EQ(DecodeRequest(strange).status().message(), "consistency, 17, is none");
+  for (const std::int64_t bad :
+       {std::int64_t{-1}, std::numeric_limits<std::int64_t>::max() / 1'000'000 + 1}) {
+    plain.set_max_age_ms(bad);
+    EXPECT_EQ(DecodeRequest(plain).status().code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+}
+
 TEST(KvCodecTest, AReadOfNothingIsRefused) {
   EXPECT_EQ(DecodeRequest(v1::GetRequest()).status().code(), absl::StatusCode::kInvalidArgument);
 }

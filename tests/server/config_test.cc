@@ -47,6 +47,21 @@ TEST(FlagsTest, AValidCommandLineIsUnderstood) {
   EXPECT_EQ(settings.replica().raft.cluster, ClusterIdFromName("blue"));
 }
 
+TEST(FlagsTest, ReadsByLeaseAreOffUnlessAskedFor) {
+  const auto raft_of = [](const Arguments& more) {
+    const absl::StatusOr<Invocation> invocation = ParseCommandLine(Valid(more));
+    EXPECT_TRUE(invocation.ok()) << invocation.status();
+    return invocation->settings.replica().raft;
+  };
+  EXPECT_FALSE(raft_of({}).lease_reads);
+  EXPECT_EQ(raft_of({}).clock_drift_ppm, raft::Config().clock_drift_ppm);
+  const raft::Config on = raft_of({"--lease-reads=on", "--clock-drift-ppm=500"});
+  EXPECT_TRUE(on.lease_reads);
+  EXPECT_EQ(on.clock_drift_ppm, 500);
+  EXPECT_EQ(ErrorOf(Valid({"--lease-reads=yes"})),
+            "--lease-reads: 'yes' is neither 'on' nor 'off'");
+}
+
 // Of a node that asks a cluster to take it in.
 Arguments Joining(const Arguments& more = {}) {
   Arguments arguments = {"--join",     "a:7201", "--join",          "b:7201",

@@ -44,6 +44,28 @@ TEST(CtlOptionsTest, MembersAndLeadership) {
   EXPECT_EQ(Parsed<LeaderTransferCommand>({"leader", "transfer", "2"}).target, NodeId{2});
 }
 
+TEST(CtlOptionsTest, AReadSaysHowConsistentItIs) {
+  const auto plain = Parsed<GetCommand>({"get", "k"});
+  EXPECT_EQ(plain.consistency, Consistency::kLinearizable);
+  EXPECT_EQ(Parsed<GetCommand>({"get", "k", "--consistency", "lease"}).consistency,
+            Consistency::kLease);
+  EXPECT_EQ(Parsed<GetCommand>({"get", "k", "--consistency=serializable"}).consistency,
+            Consistency::kSerializable);
+  const auto bounded =
+      Parsed<GetCommand>({"get", "k", "--consistency", "bounded", "--max-age", "500ms"});
+  EXPECT_EQ(bounded.consistency, Consistency::kBoundedStaleness);
+  EXPECT_EQ(bounded.max_age, Milliseconds(500));
+  EXPECT_EQ(ErrorOf({"get", "k", "--consistency", "eventual"}),
+            "get --consistency: 'eventual' is none of linearizable, lease, serializable and "
+            "bounded");
+  EXPECT_EQ(ErrorOf({"get", "k", "--consistency", "bounded"}),
+            "get --consistency bounded: expected --max-age");
+  EXPECT_EQ(ErrorOf({"get", "k", "--max-age", "5s"}),
+            "get: --max-age goes with --consistency bounded");
+  EXPECT_EQ(ErrorOf({"get", "k", "--consistency", "bounded", "--max-age", "0"}),
+            "get --max-age: '0' is not a time above 0 such as 500ms or 10s");
+}
+
 TEST(CtlOptionsTest, EachMistakeIsNamed) {
   EXPECT_EQ(ErrorOf({"member"}).rfind("member: expected one of list, ", 0), 0u);
   EXPECT_EQ(ErrorOf({"leader"}), "leader: expected transfer; --help tells more");
