@@ -121,7 +121,7 @@ const std::vector<SettingField>& SettingFields() {
       {"checkpoint_entries", &Settings::checkpoint_entries, 1, kMany},
       {"checkpoint_bytes", &Settings::checkpoint_bytes, 1, kMany},
       {"pending_requests_max", &Settings::pending_requests_max, 1, kMany},
-      {"lease_reads", &Settings::lease_reads, 0, 1},
+      {"lease_reads", &Settings::lease_reads, 0, 2},
       {"clock_drift_ppm", &Settings::clock_drift_ppm, 0, 999'999},
       {"delay_min_us", &Settings::delay_min_us, 0, kHour},
       {"delay_spread_us", &Settings::delay_spread_us, 0, kHour},
@@ -282,7 +282,8 @@ ReplicaConfig ReplicaConfigOf(const Settings& settings, NodeId id) {
   config.raft.appends_in_flight_max = number(settings.appends_in_flight_max);
   config.raft.uncommitted_bytes_max = number(settings.uncommitted_bytes_max);
   config.raft.entries_retained = number(settings.entries_retained);
-  config.raft.lease_reads = settings.lease_reads != 0;
+  config.raft.lease_reads =
+      settings.lease_reads == 1 || (settings.lease_reads == 2 && id.value % 2 == 1);
   config.raft.clock_drift_ppm = settings.clock_drift_ppm;
   config.limits.pending_requests_max = number(settings.pending_requests_max);
   config.checkpoint_entries = number(settings.checkpoint_entries);

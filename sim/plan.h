@@ -44,7 +44,7 @@ struct Settings {
   std::int64_t checkpoint_entries = 10'000;
   std::int64_t checkpoint_bytes = 16 << 20;
   std::int64_t pending_requests_max = 10'000;
-  std::int64_t lease_reads = 0;           // 0 or 1
+  std::int64_t lease_reads = 0;           // 0 or 1; 2: nodes with odd numbers only
   std::int64_t clock_drift_ppm = 10'000;  // the bound that nodes reckon with
 
   // NetworkSettings.

@@ -116,7 +116,7 @@ Settings DrawSettings(const Random& seed, const std::optional<Measured>& measure
   settings.reads_wait = work.Chance(1, 3) ? 1 : 0;
 
   Random reads = seed.Child(kReads);
-  settings.lease_reads = reads.Chance(2, 3) ? 1 : 0;
+  settings.lease_reads = Pick(reads, {0, 0, 1, 1, 1, 2});
   settings.clock_drift_ppm = Pick(reads, {100, 10'000, 200'000});  // see DrawClocks()
   return settings;
 }
