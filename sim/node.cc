@@ -93,6 +93,7 @@ void SimNode::Start() {
   patience_.Started();
   check_quorum_.Started();
   transfers_.Started();
+  stalled_disk_.Started();
   stepped_back_ = false;
   if (config_.raft.lease_reads && replica_->node().current_term() != Term()) {
     patience_.Now(LocalTime());
@@ -216,6 +217,7 @@ void SimNode::Handle(const Event& event) {
       Step([](Replica& replica, Instant local) { replica.Advance(local); });
       if (const raft::Node& node = replica_->node(); node.role() == Role::kLeader) {
         check_quorum_.Leads(node.current_term(), node.membership().membership);
+        stalled_disk_.Leads(node);
       }
       if (!effects_wait_) {
         transfers_.DoneWhatWasDue();
@@ -367,6 +369,7 @@ void SimNode::Step(const Input& input) {
   patience_.Now(LocalTime());
   check_quorum_.Now(LocalTime());
   transfers_.Now(LocalTime());
+  stalled_disk_.Now(LocalTime());
   input(*replica_, LocalTime());
   effects_wait_ = true;
   if (!handles_what_waited_ || !MayHandleMore()) {
@@ -388,6 +391,7 @@ void SimNode::TakeEffects() {
   world_.story.Handled(id_, *replica_, effects);
   if (effects.write.has_value()) {
     world_.judge.Wrote(id_, *effects.write);
+    stalled_disk_.HandedOut(effects.write->id);
     const std::optional<raft::HardState>& hard_state = effects.write->hard_state;
     if (hard_state.has_value() && hard_state->voted_for != NodeId() &&
         hard_state->voted_for != id_) {
@@ -618,6 +622,7 @@ void SimNode::ReportLog() {
     return;
   }
   StoreLog();
+  stalled_disk_.Persisted(stored);
   Step([&](Replica& replica, Instant local) { replica.Persisted(stored, local); });
 }
 

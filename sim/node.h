@@ -24,6 +24,7 @@
 #include "sim/oracles/check_quorum.h"
 #include "sim/oracles/judge.h"
 #include "sim/oracles/patience.h"
+#include "sim/oracles/stalled_disk.h"
 #include "sim/oracles/transfers.h"
 #include "sim/oracles/waiting.h"
 #include "sim/plan.h"
@@ -208,6 +209,7 @@ class SimNode {
   Patience patience_;
   CheckQuorum check_quorum_;
   Transfers transfers_;
+  StalledDisk stalled_disk_;
   Waiting waiting_requests_;
   raft::Role role_before_ = raft::Role::kFollower;  // the inputs whose effects were taken last
   Index commit_before_;

@@ -140,6 +140,7 @@ const std::vector<SettingField>& SettingFields() {
       {"disk_spread_us", &Settings::disk_spread_us, 0, kHour},
       {"disk_stall_permille", &Settings::disk_stall_permille, 0, 1000},
       {"disk_stall_us", &Settings::disk_stall_us, 0, kHour},
+      {"disk_stall_timeout_us", &Settings::disk_stall_timeout_us, 1, kHour},
       {"page_bytes", &Settings::page_bytes, storage::kPageBytesMin, storage::kPageBytesMax},
       {"attempt_timeout_us", &Settings::attempt_timeout_us, 1, kHour},
       {"patience_us", &Settings::patience_us, 1, kHour},
@@ -276,6 +277,7 @@ ReplicaConfig ReplicaConfigOf(const Settings& settings, NodeId id) {
   config.raft.election_timeout = Microseconds(settings.election_timeout_us);
   config.raft.heartbeat_interval = Microseconds(settings.heartbeat_interval_us);
   config.raft.retransmit_timeout = Microseconds(settings.retransmit_timeout_us);
+  config.raft.disk_stall_timeout = Microseconds(settings.disk_stall_timeout_us);
   config.raft.snapshot_timeout = Microseconds(settings.snapshot_timeout_us);
   config.raft.append_entries_max = number(settings.append_entries_max);
   config.raft.append_bytes_max = number(settings.append_bytes_max);

@@ -106,6 +106,10 @@ Settings DrawSettings(const Random& seed, const std::optional<Measured>& measure
     settings.disk_stall_us = Pick(disk, {timeout / 4, timeout, 3 * timeout});
   }
   settings.page_bytes = Pick(disk, {512, 1024, 4096});
+  if (disk.Chance(1, 2)) {
+    // Longer than what a disk takes that only stalls now and then.
+    settings.disk_stall_timeout_us = timeout * Pick(disk, {6, 12});
+  }
 
   Random work = seed.Child(kOperations).Child(0);
   settings.attempt_timeout_us = timeout * Pick(work, {1, 2, 4, 20});
