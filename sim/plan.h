@@ -69,7 +69,7 @@ struct Settings {
   std::int64_t disk_stall_permille = 0;
   std::int64_t disk_stall_us = 0;
   std::int64_t disk_stall_timeout_us = 5'000'000;  // after which a leader gives up
-  std::int64_t page_bytes = 4096;  // of both databases: 512, 1024, 2048 or 4096
+  std::int64_t page_bytes = 4096;                  // of both databases: 512, 1024, 2048 or 4096
 
   // Clients: an attempt counts as lost after so long, an operation is given up after its patience.
   std::int64_t attempt_timeout_us = 1'000'000;
