@@ -487,11 +487,15 @@ void Nemesis::BeginOnClock(const Fault& fault, NodeId id) {
 
 // ---- Disks
 
-// Whether all that may ever vote will refuse other files under this id.
-bool Nemesis::OthersKnow(NodeId id) const {
-  return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& each) {
-    return each->id() == id || each->given_up() || judge_.Knows(each->id(), id);
-  });
+// Whether a node may be started anew: all that may ever vote will refuse other files under its id,
+// and with those before it is a minority of the first members, who would be a cluster of their own.
+bool Nemesis::MayStartAnew(NodeId id) const {
+  const auto others = std::count_if(nodes_.begin(), nodes_.end(),
+                                    [](const auto& each) { return each->is_another(); });
+  return 2 * (others + 1) < plan_.settings.nodes - plan_.settings.spares &&
+         std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& each) {
+           return each->id() == id || each->given_up() || judge_.Knows(each->id(), id);
+         });
 }
 
 void Nemesis::ArmDisk(const Fault& fault, NodeId id, const DiskFault& disk_fault) {
@@ -546,7 +550,7 @@ void Nemesis::BeginOnDisk(const Fault& fault, NodeId id) {
       }
       return;
     case FaultKind::kStartAnew:
-      if (struck.running() && OthersKnow(id)) {
+      if (struck.running() && MayStartAnew(id)) {
         Crash(struck, fault.lasts, &SimNode::WipeAndForget);
       }
       return;

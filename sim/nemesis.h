@@ -72,7 +72,7 @@ class Nemesis {
   void CrashIfRunning(SimNode& node, Duration downtime);
   void CrashAll(Duration within);
   void Restart(const Event& event);
-  bool OthersKnow(NodeId id) const;
+  bool MayStartAnew(NodeId id) const;
   void ArmDisk(const Fault& fault, NodeId id, const DiskFault& disk_fault);
   void Cut(Active& active, NodeId from, NodeId to);
   void CutGroup(Active& active);

@@ -162,7 +162,7 @@ enum class FaultKind : std::uint8_t {
   kReshape,   // the members in `group` are to be voters, all others learners
   // Disks again.
   kStartAnew,  // as kWipe, and somebody starts `node` as if it had never been there; not before
-               // all others know which files are its own
+               // all others know which files are its own, and only a minority of the first members
 };
 
 // Which fields of a Fault its kind uses, and the name in plans.
